@@ -4,8 +4,8 @@
  *
  * Whatever the guest writes, on the serial port or on virtio-console, goes to every client that is
  * connected to the console socket, and into a ring of CONSOLE_RING bytes from which a new client
- * first gets what it missed. A client that can't keep up loses the middle and is told so: the guest
- * never waits for a client, and the VM process never grows.
+ * first gets what no client has seen yet. A client that can't keep up loses the middle and is told
+ * so: the guest never waits for a client, and the VM process never grows.
  *
  * What clients type goes to one input device: virtio-console once the guest's driver has it
  * ready, else the serial port.

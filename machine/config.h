@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a guest is to be: the options of `lodge run`, or the same as JSON.
+ *
+ * The JSON form (docs/config.md) is an object with the members name, kernel, initrd, append, cpus,
+ * memory (a size such as "512M", or bytes), boot and on_reset. It's what --config reads and what
+ * the runtime directory's config.json holds.
+ */
+#ifndef LODGE_MACHINE_CONFIG_H
+#define LODGE_MACHINE_CONFIG_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+struct err;
+
+enum { VM_NAME_MAX = 63, VM_CPUS_MAX = 8 };
+
+/* How the kernel gets into the guest (docs/boot.md). */
+enum vm_boot {
+	VM_BOOT_AUTO,   /* unpack, or direct where unpacking isn't possible */
+	VM_BOOT_UNPACK, /* the unpacked image, cached and mapped, through the PVH entry */
+	VM_BOOT_DIRECT, /* the bzImage as it is, through the 64-bit entry */
+};
+
+/* What happens when the guest resets itself. */
+enum vm_on_reset {
+	VM_RESET_RESTART, /* it boots again */
+	VM_RESET_STOP,    /* it stops, as if it had powered off */
+};
+
+struct vm_config {
+	char *name;   /* NULL: to be chosen by `lodge run` */
+	char *kernel; /* path of a bzImage or vmlinux */
+	char *initrd; /* path, or NULL */
+	char *append; /* command line after lodge's own defaults, or NULL */
+	unsigned cpus;
+	uint64_t memory; /* bytes, a multiple of 4096 */
+	enum vm_boot boot;
+	enum vm_on_reset on_reset;
+};
+
+/* The defaults: 1 vCPU, 512 MiB, auto, restart. */
+void vm_config_init(struct vm_config *config);
+void vm_config_clear(struct vm_config *config);
+
+/* Reads the members that are present over what config holds. An unknown member, a wrong type or a
+ * value out of range is ERR_USAGE with the member's name. */
+int vm_config_from_json(struct vm_config *config, const json_t *json, struct err **err);
+/* A new object with every member that is set. */
+json_t *vm_config_to_json(const struct vm_config *config);
+
+/* Checks everything that can be checked without opening a file: kernel given, cpus 1 to
+ * VM_CPUS_MAX, memory page-aligned and not 0, name made of letters, digits, '.', '_' and '-', not
+ * starting with '.' or '-', at most VM_NAME_MAX long. */
+int vm_config_check(const struct vm_config *config, struct err **err);
+int vm_name_check(const char *name, struct err **err);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Does /dev/kvm really run guests?
+ *
+ * On some machines (a virtual machine without nested virtualization whose kernel has KVM all the
+ * same) the node opens and a VM can be made, but guest code only ever runs in the kernel's
+ * instruction emulator, which knows a few hundred instructions and is thousands of times too slow.
+ * So the probe runs a guest of a few instructions, one of which that emulator doesn't have.
+ */
+#ifndef LODGE_VM_KVM_PROBE_H
+#define LODGE_VM_KVM_PROBE_H
+
+struct err;
+
+enum { KVM_PROBE_TIMEOUT_MS = 2000 };
+
+/* 0 if a guest ran, else ERR_NO_KVM with the reason and what to do. Takes milliseconds, and at most
+ * KVM_PROBE_TIMEOUT_MS; uses SIGALRM meanwhile, and puts its handler back. Not for a process that
+ * has other threads. */
+int kvm_probe(struct err **err);
+
+#endif
