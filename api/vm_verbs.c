@@ -3,6 +3,8 @@
 #include "api/vm_verbs.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,6 +67,44 @@ static json_t *ram_to_json(const struct vm_verbs *verbs)
 	return regions;
 }
 
+/* The path under which a descriptor was opened, or what the kernel says of it instead. */
+static json_t *path_of(int fd)
+{
+	char link[32];
+	char path[PATH_MAX];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+
+	ssize_t n = readlink(link, path, sizeof(path) - 1);
+
+	if (n < 0)
+		return json_null();
+	path[n] = '\0';
+	return protocol_text(path);
+}
+
+static json_t *boot_to_json(const struct vm_verbs *verbs)
+{
+	struct kernel_info info;
+	json_t *mapped = json_array();
+
+	kernel_info(verbs->host.kernel, &info);
+	for (size_t i = 0; i < info.n_mappings; i++) {
+		const struct kernel_mapping *m = &info.mappings[i];
+
+		json_array_append_new(
+		    mapped, json_pack("{s:I, s:I, s:I, s:b}", "gpa", (json_int_t)m->gpa, "bytes",
+				      (json_int_t)m->len, "offset", (json_int_t)m->offset, "initrd",
+				      m->fd == info.initrd_fd));
+	}
+	return json_pack("{s:s, s:o*, s:s, s:o, s:o, s:I, s:o}", "mode",
+			 info.mode == KERNEL_BOOT_DIRECT ? "direct" : "unpack", "reason",
+			 info.fallback ? protocol_text(info.fallback) : NULL, "release",
+			 info.release, "cmdline", protocol_text(info.cmdline), "image",
+			 path_of(info.fd), "memory_min", (json_int_t)info.memory_min, "mapped",
+			 mapped);
+}
+
 static json_t *exits_to_json(const struct vm_verbs *verbs)
 {
 	struct vm_exits exits = machine_count_exits(verbs->host.machine);
@@ -93,7 +133,7 @@ static int handle_show(void *opaque, struct control_call *call, const json_t *re
 	(void)request;
 	(void)err;
 	json_object_set_new(show, "config", vm_config_to_json(verbs->host.config));
-	json_object_set_new(show, "boot", kernel_to_json(verbs->host.kernel));
+	json_object_set_new(show, "boot", boot_to_json(verbs));
 	json_object_set_new(show, "ram", ram_to_json(verbs));
 	json_object_set_new(show, "exits", exits_to_json(verbs));
 	json_object_set_new(show, "resets",

@@ -16,9 +16,14 @@ struct err;
 
 enum { VM_NAME_MAX = 63, VM_CPUS_MAX = 8 };
 
+/* RAM, in bytes. The firmware tables lie below 1 MiB; RAM above 4 GiB ends where the 64-bit PCI
+ * window begins, at 256 GiB, and has a hole of 1 GiB below 4 GiB (docs/architecture.md). */
+#define VM_MEMORY_MIN (UINT64_C(1) << 20)
+#define VM_MEMORY_MAX (UINT64_C(255) << 30)
+
 /* How the kernel gets into the guest (docs/boot.md). */
 enum vm_boot {
-	VM_BOOT_AUTO,   /* unpack, or direct where unpacking isn't possible */
+	VM_BOOT_AUTO,	/* unpack, or direct where unpacking isn't possible */
 	VM_BOOT_UNPACK, /* the unpacked image, cached and mapped, through the PVH entry */
 	VM_BOOT_DIRECT, /* the bzImage as it is, through the 64-bit entry */
 };
@@ -26,7 +31,7 @@ enum vm_boot {
 /* What happens when the guest resets itself. */
 enum vm_on_reset {
 	VM_RESET_RESTART, /* it boots again */
-	VM_RESET_STOP,    /* it stops, as if it had powered off */
+	VM_RESET_STOP,	  /* it stops, as if it had powered off */
 };
 
 struct vm_config {
@@ -45,15 +50,24 @@ void vm_config_init(struct vm_config *config);
 void vm_config_clear(struct vm_config *config);
 
 /* Reads the members that are present over what config holds. An unknown member, a wrong type or a
- * value out of range is ERR_USAGE with the member's name. */
+ * value out of range is ERR_USAGE with the member's name, and leaves config as it was. */
 int vm_config_from_json(struct vm_config *config, const json_t *json, struct err **err);
-/* A new object with every member that is set. */
+/* A new object with every member that is set; vm_config_from_json() reads it back to the same
+ * config. NULL if there is no memory. */
 json_t *vm_config_to_json(const struct vm_config *config);
 
 /* Checks everything that can be checked without opening a file: kernel given, cpus 1 to
- * VM_CPUS_MAX, memory page-aligned and not 0, name made of letters, digits, '.', '_' and '-', not
- * starting with '.' or '-', at most VM_NAME_MAX long. */
+ * VM_CPUS_MAX, memory page-aligned and from VM_MEMORY_MIN to VM_MEMORY_MAX, texts that JSON can
+ * hold (UTF-8), and the name. A name has letters, digits, '.', '_' and '-', doesn't start with '.'
+ * or '-', and is at most VM_NAME_MAX bytes long; so it is safe as the name of a file. */
 int vm_config_check(const struct vm_config *config, struct err **err);
 int vm_name_check(const char *name, struct err **err);
+
+/* The words for the choices, as options and JSON have them: "auto", "unpack", "direct"; "restart",
+ * "stop". Reading another word is ERR_USAGE that lists them. */
+const char *vm_boot_name(enum vm_boot boot);
+int vm_boot_from_name(const char *name, enum vm_boot *ret_boot, struct err **err);
+const char *vm_on_reset_name(enum vm_on_reset on_reset);
+int vm_on_reset_from_name(const char *name, enum vm_on_reset *ret_on_reset, struct err **err);
 
 #endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lodge run: starts a guest, and shows its console or leaves it in the background. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/sysinfo.h>
+
+#include "api/vm_process.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fdio.h"
+#include "base/size.h"
+#include "cmd/command.h"
+#include "cmd/console_client.h"
+#include "cmd/escape.h"
+#include "cmd/options.h"
+#include "cmd/report.h"
+#include "machine/config.h"
+
+enum {
+	CONFIG_FILE_MAX = 65536, /* bytes */
+	NAME_TRIES = 64,	 /* for a name that nobody has; the chance to need two is small */
+};
+
+/* The command line as it was typed; each part of it is NULL if it wasn't given. */
+struct request {
+	const char *config;
+	const char *kernel;
+	const char *initrd;
+	const char *name;
+	const char *cpus;
+	const char *memory;
+	const char *append;
+	const char *boot;
+	const char *on_reset;
+	const char *escape;
+	bool detach;
+};
+
+static const struct command_option options[] = {
+	{ "kernel", 'k', "FILE", "the kernel, a bzImage or vmlinux" },
+	{ "initrd", 'i', "FILE", "the initial RAM disk" },
+	{ "name", 'n', "NAME", "the guest's name (one is chosen)" },
+	{ "cpus", 'c', "N", "how many vCPUs, 1 to 8 (1)" },
+	{ "memory", 'm', "SIZE", "its RAM, such as 512M or 1.5G (512M)" },
+	{ "append", 'a', "WORDS", "added to the kernel's command line" },
+	{ "boot", 'b', "HOW", "auto, unpack or direct (auto)" },
+	{ "on-reset", 'r', "WHAT", "restart or stop (restart)" },
+	{ "config", 'f', "FILE", "the same as JSON; options come over it" },
+	{ "escape", 'e', "KEY", "the console's escape key: ^A to ^_, or none (^])" },
+	{ "detach", 'd', NULL, "leave it in the background and print its name" },
+	{ 0 },
+};
+
+static const char **request_slot(struct request *request, int c)
+{
+	switch (c) {
+	case 'k':
+		return &request->kernel;
+	case 'i':
+		return &request->initrd;
+	case 'n':
+		return &request->name;
+	case 'c':
+		return &request->cpus;
+	case 'm':
+		return &request->memory;
+	case 'a':
+		return &request->append;
+	case 'b':
+		return &request->boot;
+	case 'r':
+		return &request->on_reset;
+	case 'f':
+		return &request->config;
+	default:
+		return &request->escape;
+	}
+}
+
+static int read_config_file(struct vm_config *config, const char *path, struct err **err)
+{
+	_cleanup_free_ char *text = NULL;
+	json_error_t where;
+	size_t len;
+
+	if (fdio_read_file(AT_FDCWD, path, CONFIG_FILE_MAX, &text, &len, err) < 0)
+		return err_wrap(err, "--config");
+
+	json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
+
+	if (!json)
+		return err_set(err, ERR_USAGE, 0, "--config: %s: line %d: %s", path, where.line,
+			       where.text);
+
+	int r = vm_config_from_json(config, json, err);
+
+	json_decref(json);
+	return r < 0 ? err_wrap(err, "--config: %s", path) : 0;
+}
+
+/* An option's text replaces what the file said. */
+static int set_text(char **text, const char *given, struct err **err)
+{
+	if (!given)
+		return 0;
+
+	char *copy = strdup(given);
+
+	if (!copy)
+		return err_set(err, ERR_NO_SPACE, errno, "configuration");
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+static int set_numbers(struct vm_config *config, const struct request *request, struct err **err)
+{
+	if (request->cpus && options_number("cpus", request->cpus, 1000000, &config->cpus, err) < 0)
+		return -1;
+	if (request->memory && size_parse(request->memory, &config->memory, err) < 0)
+		return err_wrap(err, "--memory");
+	if (request->boot && vm_boot_from_name(request->boot, &config->boot, err) < 0)
+		return err_wrap(err, "--boot");
+	if (request->on_reset &&
+	    vm_on_reset_from_name(request->on_reset, &config->on_reset, err) < 0)
+		return err_wrap(err, "--on-reset");
+	return 0;
+}
+
+/* A guest that could never have all its memory, even alone on the host, isn't started. */
+static int check_host_memory(uint64_t memory, struct err **err)
+{
+	struct sysinfo info;
+	char wanted[SIZE_TEXT_MAX];
+	char there[SIZE_TEXT_MAX];
+
+	if (sysinfo(&info) < 0)
+		return err_set(err, ERR_FAILED, errno, "host memory");
+
+	uint64_t host = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
+
+	if (memory <= host)
+		return 0;
+	return err_set(err, ERR_USAGE, 0,
+		       "memory: %s are more than this host could ever hold: its RAM and swap "
+		       "together are %s",
+		       size_format(memory, wanted), size_format(host, there));
+}
+
+static int make_config(struct vm_config *config, const struct request *request, struct err **err)
+{
+	if (request->config && read_config_file(config, request->config, err) < 0)
+		return -1;
+	if (set_text(&config->name, request->name, err) < 0 ||
+	    set_text(&config->kernel, request->kernel, err) < 0 ||
+	    set_text(&config->initrd, request->initrd, err) < 0 ||
+	    set_text(&config->append, request->append, err) < 0 ||
+	    set_numbers(config, request, err) < 0 || vm_config_check(config, err) < 0)
+		return -1;
+	return check_host_memory(config->memory, err);
+}
+
+static int choose_name(struct vm_config *config, struct err **err)
+{
+	uint16_t number;
+	char name[16];
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		return err_set(err, ERR_FAILED, errno, "random number");
+	snprintf(name, sizeof(name), "vm-%04x", number);
+	return set_text(&config->name, name, err);
+}
+
+/* Starts the guest; without a name, under one that's free. */
+static int start(struct vm_config *config, bool detach, pid_t *ret_pid, struct err **err)
+{
+	if (config->name)
+		return vm_process_start(config, detach, ret_pid, err);
+
+	for (int i = 0; i < NAME_TRIES; i++) {
+		struct err *why = NULL;
+
+		if (choose_name(config, err) < 0)
+			return -1;
+		if (vm_process_start(config, detach, ret_pid, &why) == 0)
+			return 0;
+		if (err_code(why) != ERR_EXISTS) {
+			err_set(err, err_code(why), 0, "%s", err_message(why));
+			err_free(why);
+			return -1;
+		}
+		err_free(why);
+	}
+	return err_set(err, ERR_EXISTS, 0, "no free name found: give one with --name");
+}
+
+/* A guest whose name nobody learns runs on all the same, and the error says which one it is. */
+static int print_name(const char *name)
+{
+	puts(name);
+
+	int status = report_flush(0);
+
+	if (status)
+		report_line("the guest %s is running", name);
+	return status;
+}
+
+static int run_guest(struct vm_config *config, const struct request *request, int escape_key)
+{
+	struct console_client client = { .escape_key = escape_key };
+	struct err *err = NULL;
+	int status = 0;
+	pid_t pid;
+
+	if (!request->detach)
+		console_client_take_signals();
+	if (start(config, request->detach, &pid, &err) < 0)
+		return report_err(&err);
+	if (request->detach)
+		return print_name(config->name);
+	client.name = config->name;
+	client.child = pid;
+	if (console_client_run(&client, &status, &err) < 0)
+		return report_err(&err);
+	return status;
+}
+
+static int run_run(int argc, char **argv)
+{
+	_cleanup_(vm_config_clear) struct vm_config config;
+	struct request request = { 0 };
+	struct err *err = NULL;
+	int escape_key = ESCAPE_DEFAULT;
+	const char *value;
+	int status;
+	int c;
+
+	vm_config_init(&config);
+	while ((c = options_next(&cmd_run, argc, argv, &value, &status)) >= 0) {
+		if (c == 'd')
+			request.detach = true;
+		else
+			*request_slot(&request, c) = value;
+	}
+	if (c == OPTIONS_EXIT || options_operands(&cmd_run, argc, 0, 0, NULL, &status) < 0)
+		return status;
+	if (!request.kernel && !request.config)
+		return report_usage(&cmd_run, "no kernel given: lodge run --kernel FILE");
+	if ((request.escape && escape_parse(request.escape, &escape_key, &err) < 0) ||
+	    make_config(&config, &request, &err) < 0)
+		return report_err(&err);
+	return run_guest(&config, &request, escape_key);
+}
+
+const struct command cmd_run = {
+	.name = "run",
+	.operands = "--kernel FILE [OPTION...]",
+	.summary = "Starts a guest",
+	.details =
+	    "Shows the guest's console until it ends, and then exits with its status: 0 stopped,\n"
+	    "6 its kernel panicked, 7 ended by force, 1 failed. SIGINT, SIGTERM and SIGHUP press\n"
+	    "the guest's power button; after 10 seconds, or at a second signal, it's ended by force.\n",
+	.options = options,
+	.run = run_run,
+};

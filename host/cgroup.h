@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Control groups: where version 2 is mounted and what it controls (cgroups(7)). */
+#ifndef LODGE_HOST_CGROUP_H
+#define LODGE_HOST_CGROUP_H
+
+#include <stdbool.h>
+
+struct err;
+
+enum host_controller {
+	HOST_CONTROLLER_CPU = 1 << 0,
+	HOST_CONTROLLER_IO = 1 << 1,
+	HOST_CONTROLLER_MEMORY = 1 << 2,
+	HOST_CONTROLLER_PIDS = 1 << 3,
+};
+
+struct host_cgroup {
+	bool mounted;	      /* there is a version 2 hierarchy */
+	bool v1_memory;	      /* memory is controlled by version 1 */
+	char mount[256];      /* where, without the leading slash */
+	unsigned controllers; /* at its root, enum host_controller */
+	bool writable;	      /* this process may make groups at its root */
+};
+
+int host_read_cgroup(int root_fd, struct host_cgroup *ret_cgroup, struct err **err);
+
+#endif

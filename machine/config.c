@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a guest is to be: see config.h. */
+#include "machine/config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/size.h"
+
+#define MIB UINT64_C(1048576)
+
+enum { PAGE_BYTES = 4096 };
+
+static const char *const boot_names[] = {
+	[VM_BOOT_AUTO] = "auto",
+	[VM_BOOT_UNPACK] = "unpack",
+	[VM_BOOT_DIRECT] = "direct",
+};
+
+static const char *const on_reset_names[] = {
+	[VM_RESET_RESTART] = "restart",
+	[VM_RESET_STOP] = "stop",
+};
+
+void vm_config_init(struct vm_config *config)
+{
+	*config = (struct vm_config){
+		.cpus = 1,
+		.memory = 512 * MIB,
+		.boot = VM_BOOT_AUTO,
+		.on_reset = VM_RESET_RESTART,
+	};
+}
+
+void vm_config_clear(struct vm_config *config)
+{
+	free(config->name);
+	free(config->kernel);
+	free(config->initrd);
+	free(config->append);
+	*config = (struct vm_config){ 0 };
+}
+
+/* The index of name among n choices, or -1. */
+static int find_choice(const char *const *choices, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(choices[i], name))
+			return (int)i;
+	return -1;
+}
+
+const char *vm_boot_name(enum vm_boot boot)
+{
+	return boot_names[boot];
+}
+
+int vm_boot_from_name(const char *name, enum vm_boot *ret_boot, struct err **err)
+{
+	int i = find_choice(boot_names, ARRAY_SIZE(boot_names), name);
+
+	if (i < 0)
+		return err_set(err, ERR_USAGE, 0,
+			       "\"%s\" is no way to boot: choose auto, unpack or direct", name);
+	*ret_boot = (enum vm_boot)i;
+	return 0;
+}
+
+const char *vm_on_reset_name(enum vm_on_reset on_reset)
+{
+	return on_reset_names[on_reset];
+}
+
+int vm_on_reset_from_name(const char *name, enum vm_on_reset *ret_on_reset, struct err **err)
+{
+	int i = find_choice(on_reset_names, ARRAY_SIZE(on_reset_names), name);
+
+	if (i < 0)
+		return err_set(err, ERR_USAGE, 0,
+			       "\"%s\" is nothing to do on a reset: choose restart or stop", name);
+	*ret_on_reset = (enum vm_on_reset)i;
+	return 0;
+}
+
+/* A copy of a text that may be missing. */
+static int copy_text(const char *text, char **ret_copy, struct err **err)
+{
+	char *copy = NULL;
+
+	if (text && !(copy = strdup(text)))
+		return err_set(err, ERR_NO_SPACE, errno, "configuration");
+	*ret_copy = copy;
+	return 0;
+}
+
+static int copy_config(const struct vm_config *config, struct vm_config *ret_copy, struct err **err)
+{
+	*ret_copy = *config;
+	ret_copy->name = ret_copy->kernel = ret_copy->initrd = ret_copy->append = NULL;
+	if (copy_text(config->name, &ret_copy->name, err) < 0 ||
+	    copy_text(config->kernel, &ret_copy->kernel, err) < 0 ||
+	    copy_text(config->initrd, &ret_copy->initrd, err) < 0 ||
+	    copy_text(config->append, &ret_copy->append, err) < 0) {
+		vm_config_clear(ret_copy);
+		return -1;
+	}
+	return 0;
+}
+
+static int read_text(const json_t *json, char **text, struct err **err)
+{
+	char *copy = NULL;
+
+	if (!json_is_string(json))
+		return err_set(err, ERR_USAGE, 0, "must be a string");
+	if (copy_text(json_string_value(json), &copy, err) < 0)
+		return -1;
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+static int check_cpus(json_int_t cpus, struct err **err)
+{
+	if (cpus < 1 || cpus > VM_CPUS_MAX)
+		return err_set(err, ERR_USAGE, 0, "%" JSON_INTEGER_FORMAT " is not from 1 to %d",
+			       cpus, VM_CPUS_MAX);
+	return 0;
+}
+
+static int check_memory(uint64_t memory, struct err **err)
+{
+	if (memory < VM_MEMORY_MIN)
+		return err_set(err, ERR_USAGE, 0,
+			       "%" PRIu64 " bytes are less than any guest needs (%" PRIu64 "M)",
+			       memory, VM_MEMORY_MIN >> 20);
+	if (memory > VM_MEMORY_MAX)
+		return err_set(err, ERR_USAGE, 0,
+			       "%" PRIu64 " bytes are more than a guest can have (%" PRIu64 "G)",
+			       memory, VM_MEMORY_MAX >> 30);
+	if (memory % PAGE_BYTES)
+		return err_set(err, ERR_USAGE, 0, "%" PRIu64 " bytes are no multiple of %d", memory,
+			       PAGE_BYTES);
+	return 0;
+}
+
+static int read_name(struct vm_config *config, const json_t *json, struct err **err)
+{
+	if (json_is_string(json) && vm_name_check(json_string_value(json), err) < 0)
+		return -1;
+	return read_text(json, &config->name, err);
+}
+
+static int read_kernel(struct vm_config *config, const json_t *json, struct err **err)
+{
+	return read_text(json, &config->kernel, err);
+}
+
+static int read_initrd(struct vm_config *config, const json_t *json, struct err **err)
+{
+	return read_text(json, &config->initrd, err);
+}
+
+static int read_append(struct vm_config *config, const json_t *json, struct err **err)
+{
+	return read_text(json, &config->append, err);
+}
+
+static int read_cpus(struct vm_config *config, const json_t *json, struct err **err)
+{
+	if (!json_is_integer(json))
+		return err_set(err, ERR_USAGE, 0, "must be a whole number");
+	if (check_cpus(json_integer_value(json), err) < 0)
+		return -1;
+	config->cpus = (unsigned)json_integer_value(json);
+	return 0;
+}
+
+static int read_memory(struct vm_config *config, const json_t *json, struct err **err)
+{
+	uint64_t memory;
+
+	if (json_is_string(json)) {
+		if (size_parse(json_string_value(json), &memory, err) < 0)
+			return -1;
+	} else if (json_is_integer(json) && json_integer_value(json) >= 0) {
+		memory = (uint64_t)json_integer_value(json);
+	} else {
+		return err_set(err, ERR_USAGE, 0,
+			       "must be a size such as \"512M\", or a number of bytes");
+	}
+	if (check_memory(memory, err) < 0)
+		return -1;
+	config->memory = memory;
+	return 0;
+}
+
+static int read_boot(struct vm_config *config, const json_t *json, struct err **err)
+{
+	if (!json_is_string(json))
+		return err_set(err, ERR_USAGE, 0, "must be a string");
+	return vm_boot_from_name(json_string_value(json), &config->boot, err);
+}
+
+static int read_on_reset(struct vm_config *config, const json_t *json, struct err **err)
+{
+	if (!json_is_string(json))
+		return err_set(err, ERR_USAGE, 0, "must be a string");
+	return vm_on_reset_from_name(json_string_value(json), &config->on_reset, err);
+}
+
+static const struct {
+	const char *name;
+	int (*read)(struct vm_config *config, const json_t *json, struct err **err);
+} members[] = {
+	{ "name", read_name },	   { "kernel", read_kernel },	  { "initrd", read_initrd },
+	{ "append", read_append }, { "cpus", read_cpus },	  { "memory", read_memory },
+	{ "boot", read_boot },	   { "on_reset", read_on_reset },
+};
+
+static int read_member(struct vm_config *config, const char *name, const json_t *json,
+		       struct err **err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+		if (strcmp(members[i].name, name) != 0)
+			continue;
+		return members[i].read(config, json, err) < 0 ? err_wrap(err, "%s", name) : 0;
+	}
+	return err_set(err, ERR_USAGE, 0,
+		       "there is no member \"%s\": the members are name, kernel, initrd, append, "
+		       "cpus, memory, boot and on_reset",
+		       name);
+}
+
+int vm_config_from_json(struct vm_config *config, const json_t *json, struct err **err)
+{
+	_cleanup_(vm_config_clear) struct vm_config changed = { 0 };
+	const char *name;
+	json_t *value;
+
+	if (!json_is_object(json))
+		return err_set(err, ERR_USAGE, 0, "a configuration must be a JSON object");
+	if (copy_config(config, &changed, err) < 0)
+		return -1;
+	/* Iterating changes nothing, but jansson's iterator takes no const. */
+	json_object_foreach ((json_t *)json, name, value)
+		if (read_member(&changed, name, value, err) < 0)
+			return -1;
+
+	struct vm_config old = *config;
+
+	*config = changed;
+	changed = old; /* cleared on the way out */
+	return 0;
+}
+
+/* Adds a text that may be missing. */
+static int put_text(json_t *object, const char *name, const char *text)
+{
+	return text ? json_object_set_new(object, name, json_string(text)) : 0;
+}
+
+json_t *vm_config_to_json(const struct vm_config *config)
+{
+	json_t *object = json_object();
+
+	if (put_text(object, "name", config->name) < 0 ||
+	    put_text(object, "kernel", config->kernel) < 0 ||
+	    put_text(object, "initrd", config->initrd) < 0 ||
+	    put_text(object, "append", config->append) < 0 ||
+	    json_object_set_new(object, "cpus", json_integer(config->cpus)) < 0 ||
+	    json_object_set_new(object, "memory", json_integer((json_int_t)config->memory)) < 0 ||
+	    put_text(object, "boot", vm_boot_name(config->boot)) < 0 ||
+	    put_text(object, "on_reset", vm_on_reset_name(config->on_reset)) < 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+int vm_name_check(const char *name, struct err **err)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789._-";
+	size_t len = strlen(name);
+
+	if (len == 0)
+		return err_set(err, ERR_USAGE, 0, "a guest's name can't be empty");
+	if (len > VM_NAME_MAX)
+		return err_set(err, ERR_USAGE, 0,
+			       "a guest's name can have at most %d bytes, and this has %zu",
+			       VM_NAME_MAX, len);
+	if (strspn(name, allowed) != len)
+		return err_set(err, ERR_USAGE, 0,
+			       "\"%s\" can't be a guest's name: use letters, digits, '.', '_' and "
+			       "'-'",
+			       name);
+	if (name[0] == '.' || name[0] == '-')
+		return err_set(err, ERR_USAGE, 0,
+			       "\"%s\" can't be a guest's name: it must start with a letter, a "
+			       "digit or '_'",
+			       name);
+	return 0;
+}
+
+/* JSON holds UTF-8 only, and what a guest is must fit its config.json. */
+static int check_text(const char *member, const char *text, struct err **err)
+{
+	json_t *json = text ? json_string(text) : NULL;
+
+	if (text && !json)
+		return err_set(err, ERR_USAGE, 0, "%s: must be valid UTF-8", member);
+	json_decref(json);
+	if (text && !*text && strcmp(member, "append") != 0)
+		return err_set(err, ERR_USAGE, 0, "%s: can't be empty", member);
+	return 0;
+}
+
+int vm_config_check(const struct vm_config *config, struct err **err)
+{
+	if (config->name && vm_name_check(config->name, err) < 0)
+		return err_wrap(err, "name");
+	if (!config->kernel)
+		return err_set(err, ERR_USAGE, 0, "no kernel given: name a bzImage or vmlinux");
+	if (check_text("kernel", config->kernel, err) < 0 ||
+	    check_text("initrd", config->initrd, err) < 0 ||
+	    check_text("append", config->append, err) < 0)
+		return -1;
+	if (check_cpus(config->cpus, err) < 0)
+		return err_wrap(err, "cpus");
+	if (check_memory(config->memory, err) < 0)
+		return err_wrap(err, "memory");
+	return 0;
+}

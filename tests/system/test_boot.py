@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debian's own kernels boot, by both ways of loading them, with 1 to 8 vCPUs and 64 MiB to over 4 GiB."""
+
+import re
+
+import pytest
+
+from guests import FLAVOURS, Guest, lodge, initrd, kernel
+
+SIZES = {"64M": 64, "128M": 128, "256M": 256, "5G": 5120}
+
+
+def check_resources(guest, cpus, mib):
+    assert guest.order("cpus")[0].split()[0] == str(cpus)
+    _, meminfo = guest.order("meminfo")
+    total = int(re.search(r"MemTotal:\s+(\d+)", "\n".join(meminfo))[1])
+    # The kernel keeps its image and its page descriptors out of MemTotal.
+    assert mib * 1024 - 80 * 1024 - mib * 1024 // 50 < total <= mib * 1024
+
+
+@pytest.mark.parametrize("boot", ["unpack", "direct"])
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_each_kernel_boots_each_way(flavour, boot):
+    with Guest(flavour, options=["--boot", boot]).ready() as guest:
+        assert guest.show()["boot"]["mode"] == boot
+        check_resources(guest, 1, 256)
+        guest.send("poweroff")
+        assert guest.wait() == 0
+
+
+@pytest.mark.parametrize(("flavour", "cpus"), [("6.1-cloud", 2), ("6.12-cloud", 2), ("6.12-generic", 2),
+                                               ("6.1-cloud", 8), ("6.12-cloud", 8)])
+def test_vcpus_are_brought_up_by_the_guest(flavour, cpus):
+    with Guest(flavour, cpus=cpus).ready() as guest:
+        check_resources(guest, cpus, 256)
+        assert [f"vcpu{i}" in guest.threads() for i in range(cpus)] == [True] * cpus
+
+
+@pytest.mark.parametrize(("flavour", "memory"), [("6.1-cloud", "64M"), ("6.12-cloud", "128M"), ("6.12-cloud", "5G")])
+def test_memory_from_small_to_beyond_the_device_hole(flavour, memory):
+    with Guest(flavour, memory=memory).ready() as guest:
+        check_resources(guest, 1, SIZES[memory])
+
+
+def test_memory_above_4_gib_can_be_used():
+    with Guest(memory="5G").ready() as guest:
+        # More than fits below the device hole, in pages that all differ; only some is touched.
+        assert re.search(r"^\s*100000000-", "\n".join(guest.order("sh cat /proc/iomem")[1]), re.MULTILINE)
+
+
+def test_the_vmlinux_itself_boots(tmp_path):
+    with Guest().ready() as guest:
+        image = guest.show()["boot"]["image"]
+        vmlinux = tmp_path / "vmlinux"
+        with open(image, "rb") as cached:
+            vmlinux.write_bytes(cached.read())
+    with Guest(kernel_path=vmlinux, initrd_path=initrd("6.12-cloud")).ready() as guest:
+        check_resources(guest, 1, 256)
+
+
+def test_the_command_line_arrives_whole():
+    words = "lodge.first=1 lodge.last=" + "x" * 300
+    with Guest(append=words).ready() as guest:
+        assert words in guest.order("cmdline")[0] + "".join(guest.order("cmdline")[1])
+
+
+def test_the_foreground_prints_the_console_and_returns_the_status():
+    done = lodge("run", "--kernel", kernel("6.12-cloud"), "--initrd", initrd("6.12-cloud"), "--append",
+                 "lodge.orders=\"uname;poweroff\"")
+    assert done.returncode == 0
+    assert "lodge-guest: ready" in done.stdout
+
+
+def test_the_boot_log_has_no_complaints():
+    with Guest().ready() as guest:
+        log = "\n".join(guest.order("dmesg 1000")[1])
+    complaints = [line for line in log.splitlines()
+                  if re.search(r"ACPI (BIOS )?(Error|Warning)|PCI: .*(fatal|invalid)|BUG:|WARNING:|Call Trace", line)]
+    assert not complaints

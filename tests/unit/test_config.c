@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "machine/config.h"
+
+#define MIB UINT64_C(1048576)
+
+static int read_text(struct vm_config *config, const char *text, struct err **err)
+{
+	json_t *json = json_loads(text, JSON_DECODE_ANY, NULL);
+
+	assert_non_null(json);
+
+	int rc = vm_config_from_json(config, json, err);
+
+	json_decref(json);
+	return rc;
+}
+
+static void assert_read(struct vm_config *config, const char *text)
+{
+	_cleanup_err_ struct err *err = NULL;
+
+	if (read_text(config, text, &err) < 0)
+		fail_msg("%s: %s", text, err_message(err));
+}
+
+static void assert_not_read(const char *text, const char *message)
+{
+	_cleanup_(vm_config_clear) struct vm_config config;
+	_cleanup_err_ struct err *err = NULL;
+
+	vm_config_init(&config);
+	assert_int_equal(read_text(&config, text, &err), -1);
+	assert_int_equal(err_code(err), ERR_USAGE);
+	if (!strstr(err_message(err), message))
+		fail_msg("%s: \"%s\" doesn't say \"%s\"", text, err_message(err), message);
+}
+
+static void assert_check_fails(const struct vm_config *config, const char *message)
+{
+	_cleanup_err_ struct err *err = NULL;
+
+	assert_int_equal(vm_config_check(config, &err), -1);
+	assert_int_equal(err_code(err), ERR_USAGE);
+	if (!strstr(err_message(err), message))
+		fail_msg("\"%s\" doesn't say \"%s\"", err_message(err), message);
+}
+
+static void every_member_is_read(void **state)
+{
+	_cleanup_(vm_config_clear) struct vm_config config;
+
+	(void)state;
+	vm_config_init(&config);
+	assert_read(&config, "{\"name\": \"web\", \"kernel\": \"/boot/vmlinuz\", "
+			     "\"initrd\": \"/boot/initrd.img\", \"append\": \"quiet\", "
+			     "\"cpus\": 8, \"memory\": \"1G\", \"boot\": \"direct\", "
+			     "\"on_reset\": \"stop\"}");
+	assert_string_equal(config.name, "web");
+	assert_string_equal(config.kernel, "/boot/vmlinuz");
+	assert_string_equal(config.initrd, "/boot/initrd.img");
+	assert_string_equal(config.append, "quiet");
+	assert_int_equal(config.cpus, 8);
+	assert_int_equal(config.memory, 1024 * MIB);
+	assert_int_equal(config.boot, VM_BOOT_DIRECT);
+	assert_int_equal(config.on_reset, VM_RESET_STOP);
+	assert_int_equal(vm_config_check(&config, NULL), 0);
+}
+
+static void members_that_are_missing_stay_as_they_were(void **state)
+{
+	_cleanup_(vm_config_clear) struct vm_config config;
+
+	(void)state;
+	vm_config_init(&config);
+	assert_read(&config, "{\"kernel\": \"a\", \"cpus\": 2}");
+	assert_read(&config, "{\"kernel\": \"b\"}");
+	assert_string_equal(config.kernel, "b");
+	assert_null(config.initrd);
+	assert_int_equal(config.cpus, 2);
+	assert_int_equal(config.memory, 512 * MIB);
+}
+
+static void memory_may_be_a_number_of_bytes(void **state)
+{
+	_cleanup_(vm_config_clear) struct vm_config config;
+
+	(void)state;
+	vm_config_init(&config);
+	assert_read(&config, "{\"memory\": 67108864}");
+	assert_int_equal(config.memory, 64 * MIB);
+}
+
+static void what_is_wrong_is_named(void **state)
+{
+	(void)state;
+	assert_not_read("[]", "must be a JSON object");
+	assert_not_read("{\"kernal\": \"x\"}", "there is no member \"kernal\"");
+	assert_not_read("{\"kernel\": 1}", "kernel: must be a string");
+	assert_not_read("{\"initrd\": null}", "initrd: must be a string");
+	assert_not_read("{\"cpus\": \"2\"}", "cpus: must be a whole number");
+	assert_not_read("{\"cpus\": 1.5}", "cpus: must be a whole number");
+	assert_not_read("{\"cpus\": 0}", "cpus: 0 is not from 1 to 8");
+	assert_not_read("{\"cpus\": 9}", "cpus: 9 is not from 1 to 8");
+	assert_not_read("{\"cpus\": 4294967297}", "cpus: 4294967297 is not from 1 to 8");
+	assert_not_read("{\"memory\": \"lots\"}", "memory: \"lots\" is not a size");
+	assert_not_read("{\"memory\": -4096}", "memory: must be a size");
+	assert_not_read("{\"memory\": true}", "memory: must be a size");
+	assert_not_read("{\"memory\": 0}", "memory: 0 bytes are less than any guest needs (1M)");
+	assert_not_read("{\"memory\": \"1M\", \"cpus\": 64}", "cpus: 64");
+	assert_not_read("{\"memory\": \"256G\"}", "more than a guest can have (255G)");
+	assert_not_read("{\"memory\": 2097153}", "memory: 2097153 bytes are no multiple of 4096");
+	assert_not_read("{\"boot\": \"slow\"}", "boot: \"slow\" is no way to boot");
+	assert_not_read("{\"on_reset\": \"panic\"}", "on_reset: \"panic\" is nothing to do");
+	assert_not_read("{\"name\": \"../x\"}", "name: \"../x\" can't be a guest's name");
+}
+
+static void a_refused_object_changes_nothing(void **state)
+{
+	_cleanup_(vm_config_clear) struct vm_config config;
+
+	(void)state;
+	vm_config_init(&config);
+	assert_read(&config, "{\"kernel\": \"a\"}");
+	assert_int_equal(
+	    read_text(&config, "{\"kernel\": \"b\", \"memory\": \"1G\", \"cpus\": 99}", NULL), -1);
+	assert_string_equal(config.kernel, "a");
+	assert_int_equal(config.memory, 512 * MIB);
+	assert_int_equal(config.cpus, 1);
+}
+
+static void json_that_was_written_reads_back_the_same(void **state)
+{
+	_cleanup_(vm_config_clear) struct vm_config config;
+	_cleanup_(vm_config_clear) struct vm_config copy;
+
+	(void)state;
+	vm_config_init(&config);
+	vm_config_init(&copy);
+	assert_read(&config, "{\"name\": \"web\", \"kernel\": \"k\\u00e9rnel\", \"memory\": "
+			     "\"255G\", \"boot\": \"unpack\", \"on_reset\": \"stop\"}");
+
+	json_t *written = vm_config_to_json(&config);
+
+	assert_non_null(written);
+	assert_null(json_object_get(written, "initrd"));
+	assert_int_equal(vm_config_from_json(&copy, written, NULL), 0);
+
+	json_t *again = vm_config_to_json(&copy);
+
+	assert_true(json_equal(written, again));
+	json_decref(written);
+	json_decref(again);
+}
+
+static void a_guest_needs_a_kernel_and_sound_numbers(void **state)
+{
+	struct vm_config config;
+	char kernel[] = "vmlinuz";
+	char empty[] = "";
+	char latin1[] = "/boot/caf\xe9";
+	char name[] = "a/b";
+
+	(void)state;
+	vm_config_init(&config);
+	assert_check_fails(&config, "no kernel given");
+	config.kernel = empty;
+	assert_check_fails(&config, "kernel: can't be empty");
+	config.kernel = latin1;
+	assert_check_fails(&config, "kernel: must be valid UTF-8");
+	config.kernel = kernel;
+	config.append = empty;
+	assert_int_equal(vm_config_check(&config, NULL), 0);
+	config.cpus = 0;
+	assert_check_fails(&config, "cpus: 0 is not from 1 to 8");
+	config.cpus = 8;
+	config.memory = 0;
+	assert_check_fails(&config, "memory: 0 bytes");
+	config.memory = UINT64_MAX - 4095;
+	assert_check_fails(&config, "more than a guest can have");
+	config.memory = VM_MEMORY_MAX;
+	assert_int_equal(vm_config_check(&config, NULL), 0);
+	config.name = name;
+	assert_check_fails(&config, "name: \"a/b\" can't be a guest's name");
+}
+
+static void names_are_safe_as_file_names(void **state)
+{
+	static const char *const good[] = { "a", "web-1", "A.b_c", "_x", "9lives" };
+	static const char *const bad[] = { "",	 ".",	"..",  "../x",	   "a/b",      ".lock",
+					   "-d", "a b", "a\n", "\xc3\xa9", "a\x1b[2J", "a:b" };
+	char longest[VM_NAME_MAX + 2];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		assert_int_equal(vm_name_check(good[i], NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_err_ struct err *err = NULL;
+
+		assert_int_equal(vm_name_check(bad[i], &err), -1);
+		assert_int_equal(err_code(err), ERR_USAGE);
+	}
+	memset(longest, 'x', sizeof(longest));
+	longest[VM_NAME_MAX + 1] = '\0';
+	assert_int_equal(vm_name_check(longest, NULL), -1);
+	longest[VM_NAME_MAX] = '\0';
+	assert_int_equal(vm_name_check(longest, NULL), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_member_is_read),
+		cmocka_unit_test(members_that_are_missing_stay_as_they_were),
+		cmocka_unit_test(memory_may_be_a_number_of_bytes),
+		cmocka_unit_test(what_is_wrong_is_named),
+		cmocka_unit_test(a_refused_object_changes_nothing),
+		cmocka_unit_test(json_that_was_written_reads_back_the_same),
+		cmocka_unit_test(a_guest_needs_a_kernel_and_sound_numbers),
+		cmocka_unit_test(names_are_safe_as_file_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
