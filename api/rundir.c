@@ -42,23 +42,13 @@ static void cleanup_dir(DIR **dir)
 
 static int fail(struct err **err, int errnum, const char *what)
 {
-	return err_set(err, err_code_from_errno(errnum), errnum, "%s", what);
+	err_set(err, err_code_from_errno(errnum), errnum, "%s", what);
+	return -1;
 }
 
 static int no_guest(const char *name, struct err **err)
 {
 	return err_set(err, ERR_NOT_FOUND, 0, "no guest named %s", name);
-}
-
-/* DIRECTORY/REST, newly allocated. */
-static int join(const char *directory, const char *rest, char **ret_path, struct err **err)
-{
-	char *path;
-
-	if (asprintf(&path, "%s/%s", directory, rest) < 0)
-		return fail(err, ENOMEM, "runtime directory");
-	*ret_path = path;
-	return 0;
 }
 
 static int check_absolute(const char *variable, const char *path, struct err **err)
@@ -73,7 +63,7 @@ int rundir_root(char **ret_path, struct err **err)
 {
 	const char *chosen = getenv("LODGE_RUNTIME_DIR");
 	const char *session = getenv("XDG_RUNTIME_DIR");
-	char *path;
+	char *path = NULL;
 
 	if (chosen && *chosen) {
 		if (check_absolute("LODGE_RUNTIME_DIR", chosen, err) < 0)
@@ -82,16 +72,18 @@ int rundir_root(char **ret_path, struct err **err)
 	} else if (geteuid() == 0) {
 		path = strdup("/run/lodge");
 	} else if (session && *session) {
-		return check_absolute("XDG_RUNTIME_DIR", session, err) < 0
-			   ? -1
-			   : join(session, "lodge", ret_path, err);
+		if (check_absolute("XDG_RUNTIME_DIR", session, err) < 0)
+			return -1;
+		if (asprintf(&path, "%s/lodge", session) < 0)
+			path = NULL;
 	} else {
-		return err_set(err, ERR_USAGE, 0,
-			       "no runtime directory: XDG_RUNTIME_DIR isn't set; set "
-			       "LODGE_RUNTIME_DIR to a directory of your own");
+		err_set(err, ERR_USAGE, 0,
+			"no runtime directory: XDG_RUNTIME_DIR isn't set; set LODGE_RUNTIME_DIR to "
+			"a directory of your own");
+		return -1;
 	}
 	if (!path)
-		return fail(err, errno, "runtime directory");
+		return fail(err, ENOMEM, "runtime directory");
 	*ret_path = path;
 	return 0;
 }
@@ -99,15 +91,14 @@ int rundir_root(char **ret_path, struct err **err)
 int rundir_path(const char *name, const char *file, char **ret_path, struct err **err)
 {
 	_cleanup_free_ char *root = NULL;
-	_cleanup_free_ char *directory = NULL;
+	char *path = NULL;
 
 	if (vm_name_check(name, err) < 0 || rundir_root(&root, err) < 0)
 		return -1;
-	if (!file)
-		return join(root, name, ret_path, err);
-	if (join(root, name, &directory, err) < 0)
-		return -1;
-	return join(directory, file, ret_path, err);
+	if (asprintf(&path, "%s/%s%s%s", root, name, file ? "/" : "", file ? file : "") < 0)
+		return fail(err, ENOMEM, "runtime directory");
+	*ret_path = path;
+	return 0;
 }
 
 static int open_dir(int at_fd, const char *name, int flags)
@@ -246,7 +237,7 @@ static int reap(int root_fd, const char *name, bool *ret_alive, struct err **err
 int rundir_reap(const char *name, struct err **err)
 {
 	_cleanup_close_ int root_fd = -1;
-	bool alive;
+	bool alive = false;
 
 	if (vm_name_check(name, err) < 0 || open_root(&root_fd, err) < 0)
 		return -1;
@@ -256,7 +247,7 @@ int rundir_reap(const char *name, struct err **err)
 /* Makes the directory and takes its lock. ROOT/.lock is held. */
 static int make_dir(struct rundir *rundir, struct err **err)
 {
-	bool alive;
+	bool alive = false;
 
 	if (clear_if_dead(rundir->root_fd, rundir->name, &alive, err) < 0)
 		return err_wrap(err, "guest %s", rundir->name);
@@ -393,7 +384,7 @@ int rundir_listen(struct rundir *rundir, const char *file, int type, int *ret_fd
 /* Nobody listens on the guest's socket: says why. */
 static int explain_silence(int root_fd, const char *name, struct err **err)
 {
-	bool alive;
+	bool alive = false;
 
 	if (reap(root_fd, name, &alive, err) < 0)
 		return -1;
@@ -471,10 +462,12 @@ static int add_name(struct names *list, const char *name, struct err **err)
 {
 	char **names = reallocarray(list->names, list->n + 1, sizeof(*names));
 
-	if (names)
-		list->names = names;
-	if (!names || !(names[list->n] = strdup(name)))
-		return fail(err, ENOMEM, "list of guests");
+	if (!names)
+		return fail(err, errno, "list of guests");
+	list->names = names;
+	names[list->n] = strdup(name);
+	if (!names[list->n])
+		return fail(err, errno, "list of guests");
 	list->n++;
 	return 0;
 }
@@ -519,9 +512,9 @@ int rundir_list(char ***ret_names, size_t *ret_n, struct err **err)
 			return -1;
 	if (list.n > 1)
 		qsort(list.names, list.n, sizeof(*list.names), compare_names);
-	*ret_names = take_ptr(list.names);
+	*ret_names = list.names;
 	*ret_n = list.n;
-	list.n = 0;
+	list = (struct names){ 0 };
 	return 0;
 }
 

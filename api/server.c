@@ -75,7 +75,7 @@ static int send_reply(int fd, json_t *reply)
 {
 	_cleanup_err_ struct err *err = NULL;
 	_cleanup_free_ char *bytes = NULL;
-	size_t len;
+	size_t len = 0;
 
 	int rc = reply ? protocol_encode(reply, &bytes, &len, &err)
 		       : err_set(&err, ERR_NO_SPACE, ENOMEM, "control reply");

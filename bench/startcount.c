@@ -62,7 +62,7 @@ static void trace_start(uint64_t entry)
 	trace_write("trace", "");
 	trace_write("trace_clock", "x86-tsc");
 	trace_write("buffer_size_kb", "8192");
-	snprintf(filter, sizeof(filter), "ip == 0x%" PRIx64, entry);
+	snprintf(filter, sizeof(filter), "guest_rip == 0x%" PRIx64, entry);
 	trace_write("events/kvm/kvm_page_fault/filter", filter);
 	trace_write("events/kvm/kvm_page_fault/enable", "1");
 	trace_write("events/kvm/kvm_userspace_exit/enable", "1");

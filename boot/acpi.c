@@ -137,6 +137,7 @@ static void put_fadt(uint8_t *t, const struct plan *p)
 	le32_put(t + 40, (uint32_t)(p->gpa + p->dsdt)); /* DSDT, for old readers */
 	le16_put(t + 95, 0xffff);			/* P_LVL2_LAT: no C2 (over 100) */
 	le16_put(t + 97, 0xffff);			/* P_LVL3_LAT: no C3 (over 1000) */
+	t[108] = 0x32;					/* CENTURY: the RTC's register */
 	le16_put(t + 109, BOOT_NO_VGA | BOOT_NO_ASPM);
 	le32_put(t + 112, FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON |
 			      FADT_RESET_REG_SUP | FADT_HW_REDUCED);

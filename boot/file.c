@@ -55,7 +55,7 @@ int file_open(const char *path, int *ret_fd, struct file_id *ret_id, struct err 
 
 int file_check_unchanged(int fd, const struct file_id *id, struct err **err)
 {
-	struct file_id now;
+	struct file_id now = { 0 };
 
 	if (file_identify(fd, &now, err) < 0)
 		return -1;

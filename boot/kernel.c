@@ -47,8 +47,7 @@ static int use_unpacked(struct kernel *k, struct err **err)
 	if (elf_read(fd, &elf, err) < 0)
 		return err_wrap(err, "its unpacked image");
 	if (!elf.pvh)
-		return err_set(err, ERR_STATE, 0,
-			       "it has no PVH entry (CONFIG_PVH): --boot direct can boot it");
+		return err_set(err, ERR_STATE, 0, "it has no PVH entry (CONFIG_PVH)");
 	if (file_identify(fd, &id, err) < 0)
 		return -1;
 	close(k->fd);
@@ -60,7 +59,7 @@ static int use_unpacked(struct kernel *k, struct err **err)
 }
 
 /* In auto mode the bzImage itself is as good, unless it's the image that is broken: then the guest
- * would find out, and stop without a word. */
+ * would find out, and stop without a word. ERR_STATE is for what only the direct way can boot. */
 static int unpack_or_fall_back(struct kernel *k, enum kernel_boot mode, struct err **err)
 {
 	_cleanup_err_ struct err *why = NULL;
@@ -68,18 +67,17 @@ static int unpack_or_fall_back(struct kernel *k, enum kernel_boot mode, struct e
 
 	if (!unpack_is_supported(k->fd, k->bzimage.payload_offset, k->bzimage.payload_size,
 				 &format))
-		err_set(&why, ERR_STATE, 0,
-			"it is packed with %s, which lodge can't unpack: "
-			"--boot direct can boot it",
+		err_set(&why, ERR_STATE, 0, "it is packed with %s, which lodge can't unpack",
 			format);
 	else if (use_unpacked(k, &why) == 0)
 		return 0;
 
 	if (mode == KERNEL_BOOT_AUTO && err_code(why) != ERR_USAGE)
 		return use_direct(k, err_message(why), err);
-	/* ERR_STATE only tells the reasons apart in here. */
-	return err_set(err, err_code(why) == ERR_STATE ? ERR_USAGE : err_code(why), 0, "%s",
-		       err_message(why));
+	if (err_code(why) == ERR_STATE)
+		return err_set(err, ERR_USAGE, 0, "%s: boot it with --boot direct",
+			       err_message(why));
+	return err_set(err, err_code(why), 0, "%s", err_message(why));
 }
 
 static int open_bzimage(struct kernel *k, enum kernel_boot mode, struct err **err)

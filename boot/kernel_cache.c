@@ -134,7 +134,7 @@ static int open_directory(int *ret_fd, struct err **err)
 {
 	_cleanup_free_ char *path = NULL;
 
-	if (kernel_cache_path(&path, err) < 0 || make_directories(path, err) < 0)
+	if (kernel_cache_path(&path, err) < 0 || !path || make_directories(path, err) < 0)
 		return -1;
 
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -64,8 +64,11 @@ uint64_t kernel_memory_min(const struct kernel *kernel)
 	uint64_t start, end;
 
 	kernel_extent(kernel, &start, &end);
-	if (kernel->initrd_fd >= 0 && kernel_place_initrd(kernel, end) == 0)
+	if (kernel->initrd_fd >= 0 && kernel_place_initrd(kernel, end) == 0) {
 		end += page_up(kernel->initrd_id.size);
+		if (end > initrd_end_max(kernel))
+			return UINT64_MAX & ~(MIB - 1);
+	}
 	return (end + MIB - 1) & ~(MIB - 1);
 }
 

@@ -38,7 +38,7 @@ void kernel_extent(const struct kernel *kernel, uint64_t *ret_start, uint64_t *r
  * if there's no room above. 0 if there is none at all. Multiples of the page size. */
 uint64_t kernel_place_initrd(const struct kernel *kernel, uint64_t low_end);
 
-/* Bytes of RAM that kernel_load() needs. */
+/* Bytes of RAM that kernel_load() needs, whole MiB; more than there can be if nothing is enough. */
 uint64_t kernel_memory_min(const struct kernel *kernel);
 
 #endif

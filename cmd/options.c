@@ -165,12 +165,12 @@ int options_operands(const struct command *command, int argc, size_t min, size_t
 
 	if (n >= min && n <= max)
 		return 0;
-	if (max == 0)
-		*ret_status = report_usage(command, "lodge %s takes no operands", command->name);
-	else if (n < min)
-		*ret_status = report_usage(command, "lodge %s needs %s", command->name, what);
+	if (n < min)
+		*ret_status = report_usage(command, "%s needs %s", command->name, what);
+	else if (what)
+		*ret_status = report_usage(command, "%s takes only %s", command->name, what);
 	else
-		*ret_status = report_usage(command, "lodge %s takes only %s", command->name, what);
+		*ret_status = report_usage(command, "%s takes no operands", command->name);
 	return -1;
 }
 

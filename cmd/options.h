@@ -34,7 +34,8 @@ int options_only_json(const struct command *command, int argc, char **argv, bool
 /* The help of one verb, made from its table. */
 void options_print_help(const struct command *command, FILE *out);
 
-/* Checks how many operands there are; what names one of them ("NAME"). 0, or -1 with *ret_status
+/* Checks how many operands there are; what says which they are, or is NULL if there
+ * are none. 0, or -1 with *ret_status
  * after having said what is wrong. max SIZE_MAX: any number. */
 int options_operands(const struct command *command, int argc, size_t min, size_t max,
 		     const char *what, int *ret_status);

@@ -41,7 +41,7 @@ static void tell(struct output *o)
 {
 	uint64_t one = 1;
 
-	if (!o->wake_below || !condition_met(o, o->wake_below))
+	if (!o->errnum && (!o->wake_below || !condition_met(o, o->wake_below)))
 		return;
 	o->wake_below = 0;
 	/* An eventfd can't be full from ones. */

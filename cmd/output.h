@@ -29,10 +29,11 @@ size_t output_room(struct output *output);
  * thrown away. */
 int output_push(struct output *output, const void *data, size_t len);
 
-/* An eventfd that becomes readable when what output_ask() asked for has happened. */
+/* An eventfd that becomes readable when what output_ask() asked for has happened, or when writing
+ * has failed. */
 int output_event_fd(const struct output *output);
-/* Asks to be told when less than half of the queue is full (or, with drained, when it's empty), or
- * when writing has failed. Returns true if that's so already. */
+/* Asks to be told when less than half of the queue is full (or, with drained, when all of it is
+ * written). Returns true if that's so already, or writing has failed. */
 bool output_ask(struct output *output, bool drained);
 
 /* The errno of a failed write, or 0. */

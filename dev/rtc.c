@@ -179,8 +179,7 @@ static void write_byte(struct rtc *rtc, uint8_t value)
 	}
 	load_time(rtc);
 	s->bytes[s->index] = value;
-	if (s->index != WEEKDAY)
-		store_time(rtc);
+	store_time(rtc);
 }
 
 static void rtc_read(void *opaque, uint64_t offset, uint8_t *data, unsigned len)

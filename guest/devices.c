@@ -94,7 +94,7 @@ static void run_irqs(int n_args, char **args, const char *rest)
 		return;
 	}
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
-		if (strcmp(only, "all") && !strstr(line, only))
+		if (strcmp(only, "all") != 0 && !strstr(line, only))
 			continue;
 		say("| %s", line);
 		n++;

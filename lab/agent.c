@@ -3,19 +3,19 @@
  * The lab's own process 1 from the saved state on: takes one order, carries it out, reports.
  *
  * The agent stops the machine (a write to the pvpanic port, which QEMU answers with a pause at that
- * very instruction). The paused machine is what gets saved. Whoever resumes it has by then filled the
- * payload, an NVDIMM that was empty before, so the next instruction finds the order there. Nothing
- * is waited for and nothing is polled, which is also what makes counting exact.
+ * very instruction). The paused machine is what gets saved. Whoever resumes it has by then filled
+ * the payload, an NVDIMM that was empty before, so the next instruction finds the order there.
+ * Nothing is waited for and nothing is polled, which is also what makes counting exact.
  *
  * Payload: a squashfs from its first byte; in its last ORDER_SIZE bytes the order:
  *     struct order_head, then NUL-terminated strings: working directory, arguments, environment.
  *
  * What the agent says goes out in frames { u8 type, u32 length (little endian), data }:
- *     'O' standard output, 'E' standard error, 'X' exit status (u32), 'L' a problem of the lab's own.
- * What it is told (not when counting): 'I' terminal input, 'W' window size (u16 rows, u16 columns),
- *     'T' write the state of all tasks to the console.
- * The channel is a virtio-serial port; when counting, it is QEMU's debug console port 0xE9, whose
- * writes are synchronous and raise no interrupt.
+ *     'O' standard output, 'E' standard error, 'X' exit status (u32), 'L' a problem of the lab's
+ * own. What it is told (not when counting): 'I' terminal input, 'W' window size (u16 rows, u16
+ * columns), 'T' write the state of all tasks to the console. The channel is a virtio-serial port;
+ * when counting, it is QEMU's debug console port 0xE9, whose writes are synchronous and raise no
+ * interrupt.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,13 +41,13 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define CHANNEL_DEVICE "/dev/vport0p1"
-#define SWAP_DEVICE "/dev/vda"
-#define ORDER_SIZE (1024 * 1024)
-#define ORDER_MAGIC "lodgelab"
-#define PVPANIC_PORT 0x505
+#define CHANNEL_DEVICE	 "/dev/vport0p1"
+#define SWAP_DEVICE	 "/dev/vda"
+#define ORDER_SIZE	 (1024 * 1024)
+#define ORDER_MAGIC	 "lodgelab"
+#define PVPANIC_PORT	 0x505
 #define PVPANIC_PANICKED 1
-#define DEBUGCON_PORT 0xe9
+#define DEBUGCON_PORT	 0xe9
 
 enum { ORDER_TTY = 1, ORDER_WARM = 2, ORDER_SWAP = 4 };
 
@@ -144,8 +144,8 @@ static struct order *read_order(const char *device)
 	return &order;
 }
 
-static void mount_or_fail(const char *source, const char *target, const char *type, unsigned long flags,
-			  const char *options)
+static void mount_or_fail(const char *source, const char *target, const char *type,
+			  unsigned long flags, const char *options)
 {
 	if (mount(source, target, type, flags, options) < 0)
 		fail("cannot mount %s on %s: %m", source, target);
@@ -154,15 +154,21 @@ static void mount_or_fail(const char *source, const char *target, const char *ty
 /* The root that commands see: writable memory over the payload over the base image. */
 static void make_root(void)
 {
-	static const char *const carried[] = {"/dev", "/proc", "/sys", "/run", "/tmp"};
+	static const char *const carried[] = { "/dev", "/proc", "/sys", "/run", "/tmp" };
 	char target[64];
 
-	mount_or_fail("overlay", "/root", "overlay", 0, "lowerdir=/payload:/base,upperdir=/rw/up,workdir=/rw/work");
+	mount_or_fail("overlay", "/root", "overlay", 0,
+		      "lowerdir=/payload:/base,upperdir=/rw/up,workdir=/rw/work");
 	for (size_t i = 0; i < sizeof(carried) / sizeof(carried[0]); i++) {
 		snprintf(target, sizeof(target), "/root%s", carried[i]);
 		mount_or_fail(carried[i], target, NULL, MS_MOVE, NULL);
 	}
-	/* The initramfs can't be pivoted away from; moving the new root over it is what switch_root does. */
+	/* /tmp is memory of its own, but what the payload has in /tmp must show through. */
+	if (access("/payload/tmp", F_OK) == 0)
+		mount_or_fail("overlay", "/root/tmp", "overlay", 0,
+			      "lowerdir=/payload/tmp,upperdir=/rw/tmp,workdir=/rw/tmpwork");
+	/* The initramfs can't be pivoted away from; moving the new root over it is what switch_root
+	 * does. */
 	if (chdir("/root") < 0)
 		fail("cannot enter the root: %m");
 	mount_or_fail(".", "/", NULL, MS_MOVE, NULL);
@@ -188,7 +194,7 @@ static int run_tool(char *const argv[])
 /* The driver is loaded only now, so that it reads this disk's size and not the saved machine's. */
 static void swap_on(void)
 {
-	char *const load[] = {"/sbin/modprobe", "virtio_blk", NULL};
+	char *const load[] = { "/sbin/modprobe", "virtio_blk", NULL };
 
 	run_tool(load);
 	for (int i = 0; i < 500 && access(SWAP_DEVICE, F_OK) < 0; i++)
@@ -217,7 +223,8 @@ static int read_file(const char *path, const struct stat *st, int type, struct F
 
 static void set_clock(uint64_t realtime)
 {
-	struct timeval tv = {.tv_sec = (time_t)(realtime / 1000000), .tv_usec = (suseconds_t)(realtime % 1000000)};
+	struct timeval tv = { .tv_sec = (time_t)(realtime / 1000000),
+			      .tv_usec = (suseconds_t)(realtime % 1000000) };
 
 	if (realtime != 0)
 		settimeofday(&tv, NULL);
@@ -269,7 +276,7 @@ static pid_t start_on_pipes(const struct order *order, int *ret_out, int *ret_er
 
 static pid_t start_on_terminal(const struct order *order, int *ret_terminal)
 {
-	struct winsize size = {.ws_row = order->head.rows, .ws_col = order->head.columns};
+	struct winsize size = { .ws_row = order->head.rows, .ws_col = order->head.columns };
 	pid_t pid = forkpty(ret_terminal, NULL, NULL, &size);
 
 	if (pid < 0)
@@ -312,7 +319,7 @@ static void take_input(int terminal)
 			if (write(terminal, buffer + 5, size) < 0)
 				return;
 		} else if (buffer[0] == 'W' && terminal >= 0 && size == 4) {
-			struct winsize window = {0};
+			struct winsize window = { 0 };
 
 			memcpy(&window.ws_row, buffer + 5, 2);
 			memcpy(&window.ws_col, buffer + 7, 2);
@@ -371,10 +378,10 @@ static int attend(pid_t command, int out, int err, int terminal)
 {
 	enum { CHILD, OUT, ERR, CHANNEL, N };
 	struct pollfd fds[N] = {
-	    [CHILD] = {.fd = child_event[0], .events = POLLIN},
-	    [OUT] = {.fd = out, .events = POLLIN},
-	    [ERR] = {.fd = err, .events = POLLIN},
-	    [CHANNEL] = {.fd = channel_fd, .events = POLLIN},
+		[CHILD] = { .fd = child_event[0], .events = POLLIN },
+		[OUT] = { .fd = out, .events = POLLIN },
+		[ERR] = { .fd = err, .events = POLLIN },
+		[CHANNEL] = { .fd = channel_fd, .events = POLLIN },
 	};
 	bool ended = false;
 	int status = 0;
@@ -407,7 +414,7 @@ static int attend(pid_t command, int out, int err, int terminal)
 int main(int argc, char *argv[])
 {
 	int out = -1, err = -1, terminal = -1;
-	struct sigaction action = {.sa_handler = on_child, .sa_flags = SA_RESTART};
+	struct sigaction action = { .sa_handler = on_child, .sa_flags = SA_RESTART };
 	pid_t command;
 	uint32_t status;
 

@@ -148,6 +148,11 @@ void pci_bus_unplug(struct pci_bus *bus, unsigned slot)
 {
 	bus->functions[slot] = NULL;
 	memset(slot_config(bus, slot), 0xff, PCI_ECAM_FUNCTION_LEN);
+	/* Places are given out one after the other, and begin anew on an empty bus. */
+	for (unsigned i = 0; i < PCI_SLOTS; i++)
+		if (bus->functions[i])
+			return;
+	bus->next = PCI_MMIO_BASE;
 }
 
 int pci_bus_place(struct pci_bus *bus, uint32_t size, uint32_t *ret_address, struct err **err)

@@ -2,7 +2,7 @@
 /* Makes N exits to user space and powers off: N comes from exits=N on the command line, else it is
  * 1000. Each is a write to a port that nothing answers, so two runs with different N differ by what
  * an exit costs. */
-#include "bare.h"
+#include "bare.inc"
 
 #define POST 0x80
 

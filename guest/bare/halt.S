@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stops with interrupts off: nothing wakes it. */
-#include "bare.h"
+#include "bare.inc"
 
 	.text
 start:

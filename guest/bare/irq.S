@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Takes an interrupt that its own local APIC sends, says so and powers off.
  * Source: Intel SDM volume 3, 11.4 (local APIC), 7.11 (IDT). */
-#include "bare.h"
+#include "bare.inc"
 
 #define LAPIC	     0xfee00000
 #define EOI	     0x0b0

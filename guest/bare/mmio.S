@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reads the vendor of PCI device 00:01.0 from ECAM, prints it as "bare: mmio 1af4", powers off. */
-#include "bare.h"
+#include "bare.inc"
 
 	.text
 start:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reports a panic on the panic device, and stops as a panicked kernel does. */
-#include "bare.h"
+#include "bare.inc"
 
 	.text
 start:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writes a line to the serial port and powers off. */
-#include "bare.h"
+#include "bare.inc"
 
 	.text
 start:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Resets the machine. */
-#include "bare.h"
+#include "bare.inc"
 
 	.text
 start:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keeps its vCPU busy without an exit. */
-#include "bare.h"
+#include "bare.inc"
 
 	.text
 start:

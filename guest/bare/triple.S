@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Triple fault: an exception with no IDT to find its handler in. */
-#include "bare.h"
+#include "bare.inc"
 
 	.text
 start:

@@ -44,7 +44,7 @@ SKIPPED = (
 )
 
 CONFIGURATION = """/etc/passwd /etc/group /etc/nsswitch.conf /etc/hosts /etc/ld.so.cache /etc/ld.so.conf /etc/protocols
-    /etc/services /etc/localtime /etc/os-release /etc/debian_version /etc/profile /etc/bash.bashrc /root/.bashrc""".split()
+    /etc/services /etc/localtime /etc/os-release /etc/debian_version /etc/profile /etc/bash.bashrc""".split()
 
 DIRECTORIES = {
     "/dev": 0o755,

@@ -8,7 +8,7 @@ import sys
 
 from . import payload, session
 from .base import Base
-from .common import LabError, REPOSITORY, STATUS_USAGE, say, take_slot
+from .common import LabError, REPOSITORY, STATUS_LAB, STATUS_USAGE, say, take_slot
 from .machine import Console, Shape
 from .state import State
 
@@ -83,6 +83,8 @@ def parse_with(text):
     path = os.path.abspath(text)
     if not os.path.lexists(path):
         raise usage_error(f"--with {text}: no such file")
+    if path == "/" or path.startswith(("/dev/", "/proc/", "/sys/", "/run/")) or path in ("/dev", "/proc", "/sys", "/run"):
+        raise usage_error(f"--with {text}: the lab has its own")
     return path
 
 
@@ -170,21 +172,31 @@ def run(options):
         machine.kill()
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class Interrupted(BaseException):
     pass
 
 
 def on_signal(number, _):
+    # One is enough: a second must not cut the cleaning up short.
+    for other in SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
     raise Interrupted(number)
 
 
 def main(words):
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, on_signal)
     try:
         return run(parse(words))
     except LabError as error:
-        say(error)
+        if error.status != 128 + signal.SIGPIPE:
+            say(error)
         return error.status
+    except OSError as error:
+        say(f"{error.filename or 'the system'}: {error.strerror}")
+        return STATUS_LAB
     except Interrupted as interrupt:
         return 128 + interrupt.args[0]

@@ -4,6 +4,7 @@
 import json
 import os
 import platform
+import re
 import select
 import socket
 import struct
@@ -93,7 +94,12 @@ class Console:
         return os.pread(self.fd, size, 0).decode(errors="replace").replace("\r", "")
 
     def tail(self, lines=12):
-        return [line for line in self.text().splitlines() if line.strip()][-lines:]
+        """The last lines, or if the kernel panicked, those that say of what."""
+        text = [line for line in self.text().splitlines() if line.strip()]
+        for number, line in enumerate(text):
+            if re.search(r"Kernel panic|\bOops\b|kernel BUG|BUG: ", line):
+                return text[number : number + lines]
+        return text[-lines:]
 
 
 class Machine:

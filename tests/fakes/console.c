@@ -16,13 +16,12 @@ struct console *fake_console(void)
 void console_write(struct console *console, const void *data, size_t len)
 {
 	size_t room = fakes.output_len < FAKE_OUTPUT_MAX ? FAKE_OUTPUT_MAX - fakes.output_len : 0;
-	static volatile uint8_t sink;
 
 	(void)console;
 	memcpy(fakes.output + (FAKE_OUTPUT_MAX - room), data, len < room ? len : room);
 	/* All of it is read, as the real console does, so that a bad range is found. */
 	for (size_t i = 0; i < len; i++)
-		sink = ((const uint8_t *)data)[i];
+		fakes.output_sum += ((const uint8_t *)data)[i];
 	fakes.output_len += len;
 }
 

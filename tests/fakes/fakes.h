@@ -52,6 +52,7 @@ struct fakes {
 	/* What was written to the console, and what is attached to it. */
 	uint8_t output[FAKE_OUTPUT_MAX];
 	size_t output_len; /* all of it, also what didn't fit */
+	uint32_t output_sum;
 	const struct console_input *input;
 	unsigned input_ready;
 	uint16_t columns, rows;

@@ -80,6 +80,8 @@ static void the_time_can_be_read_in_binary(void **state)
 	(void)state;
 	cmos_write(REG_B, B_24H | B_BINARY);
 	ASSERT_TIME(20, 26, 11, 22, 1, 15, 20, 7);
+	cmos_write(4, 19);
+	ASSERT_TIME(20, 26, 11, 22, 1, 19, 20, 7);
 }
 
 static void twelve_hours_have_a_noon_and_a_midnight(void **state)
@@ -96,10 +98,13 @@ static void twelve_hours_have_a_noon_and_a_midnight(void **state)
 		host_clock = SUNDAY_AFTERNOON + (rows[i].hour - 15) * 3600;
 		assert_int_equal(cmos_read(4), rows[i].shown);
 	}
-	/* And back: 1 in the afternoon. */
-	cmos_write(4, 0x81);
-	cmos_write(REG_B, B_24H);
-	assert_int_equal(cmos_read(4), 0x13);
+	/* And back. */
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cmos_write(REG_B, 0);
+		cmos_write(4, rows[i].shown);
+		cmos_write(REG_B, B_24H | B_BINARY);
+		assert_int_equal(cmos_read(4), rows[i].hour);
+	}
 }
 
 /* mc146818_set_time(): SET, divider reset, the bytes, then both back. */
@@ -127,6 +132,36 @@ static void a_time_that_is_set_runs_on_from_there(void **state)
 	ASSERT_TIME(0x19, 0x99, 0x12, 0x31, 6, 0x23, 0x59, 0x58);
 	host_clock += 2;
 	ASSERT_TIME(0x20, 0x00, 0x01, 0x01, 7, 0x00, 0x00, 0x00);
+}
+
+static void a_held_clock_shows_when_it_was_held(void **state)
+{
+	static const struct {
+		uint8_t index, hold, release;
+	} rows[] = { { REG_B, B_SET | B_24H, B_24H }, { REG_A, 0x66, 0x26 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		setup(NULL);
+		host_clock += 10;
+		cmos_write(rows[i].index, rows[i].hold);
+		host_clock += 10;
+		assert_int_equal(cmos_read(0), 0x17);
+		cmos_write(rows[i].index, rows[i].release);
+		host_clock += 1;
+		assert_int_equal(cmos_read(0), 0x18);
+	}
+}
+
+static void a_year_that_four_digits_cannot_show_stays_as_it_was_written(void **state)
+{
+	(void)state;
+	cmos_write(REG_B, B_SET | B_24H);
+	cmos_write(CENTURY, 0xff);
+	cmos_write(9, 0xff);
+	cmos_write(REG_B, B_24H);
+	assert_int_equal(cmos_read(CENTURY), 0xff);
+	assert_int_equal(cmos_read(9), 0xff);
 }
 
 static void a_byte_set_in_a_running_clock_counts_at_once(void **state)
@@ -239,6 +274,9 @@ int main(void)
 		cmocka_unit_test_setup(the_time_can_be_read_in_binary, setup),
 		cmocka_unit_test_setup(twelve_hours_have_a_noon_and_a_midnight, setup),
 		cmocka_unit_test_setup(a_time_that_is_set_runs_on_from_there, setup),
+		cmocka_unit_test_setup(a_held_clock_shows_when_it_was_held, setup),
+		cmocka_unit_test_setup(a_year_that_four_digits_cannot_show_stays_as_it_was_written,
+				       setup),
 		cmocka_unit_test_setup(a_byte_set_in_a_running_clock_counts_at_once, setup),
 		cmocka_unit_test_setup(a_date_that_does_not_exist_becomes_one_that_does, setup),
 		cmocka_unit_test_setup(bytes_that_are_no_bcd_break_nothing, setup),

@@ -268,6 +268,46 @@ static void a_changed_modem_line_interrupts_once(void **state)
 	assert_int_equal(in(UART_IIR), UART_IIR_NO_INT);
 }
 
+static void each_modem_output_comes_back_as_an_input(void **state)
+{
+	static const struct {
+		uint8_t output, input;
+	} rows[] = {
+		{ UART_MCR_RTS, UART_MSR_CTS },
+		{ UART_MCR_DTR, UART_MSR_DSR },
+		{ UART_MCR_OUT1, UART_MSR_RI },
+		{ UART_MCR_OUT2, UART_MSR_DCD },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		out(UART_MCR, UART_MCR_LOOP | rows[i].output);
+		assert_int_equal(in(UART_MSR)&0xf0, rows[i].input);
+	}
+	/* Ringing is reported when it ends, not when it begins. */
+	out(UART_MCR, UART_MCR_LOOP);
+	in(UART_MSR);
+	out(UART_MCR, UART_MCR_LOOP | UART_MCR_OUT1);
+	assert_int_equal(in(UART_MSR), UART_MSR_RI);
+	out(UART_MCR, UART_MCR_LOOP);
+	assert_int_equal(in(UART_MSR), UART_MSR_TERI);
+	/* Bits that a 16550A doesn't have, as a 16750's flow control, stay 0. */
+	out(UART_MCR, 0xff);
+	assert_int_equal(in(UART_MCR), 0x1f);
+}
+
+static void turning_the_fifos_off_empties_them(void **state)
+{
+	(void)state;
+	out(UART_FCR, UART_FCR_ENABLE_FIFO);
+	assert_int_equal(type("abc"), 3);
+	out(UART_FCR, 0);
+	assert_int_equal(in(UART_LSR)&UART_LSR_DR, 0);
+	assert_int_equal(type("d"), 1);
+	out(UART_FCR, UART_FCR_ENABLE_FIFO);
+	assert_int_equal(in(UART_LSR)&UART_LSR_DR, 0);
+}
+
 static void a_second_cause_interrupts_while_the_first_waits(void **state)
 {
 	(void)state;
@@ -313,6 +353,8 @@ int main(void)
 		cmocka_unit_test_setup(clearing_the_fifo_makes_room, setup),
 		cmocka_unit_test_setup(loopback_sends_to_itself_and_reports_overruns, setup),
 		cmocka_unit_test_setup(a_changed_modem_line_interrupts_once, setup),
+		cmocka_unit_test_setup(each_modem_output_comes_back_as_an_input, setup),
+		cmocka_unit_test_setup(turning_the_fifos_off_empties_them, setup),
 		cmocka_unit_test_setup(a_second_cause_interrupts_while_the_first_waits, setup),
 		cmocka_unit_test_setup(wide_accesses_go_port_by_port, setup),
 	};

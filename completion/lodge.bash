@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of lodge for bash.
+
+_lodge_names() {
+	lodge ps 2>/dev/null | awk 'NR > 1 { print $1 }'
+}
+
+# The value that belongs to an option; returns 1 if the option takes none.
+_lodge_value() {
+	local word=$1 verb=$2
+	case $word in
+	-k | --kernel | -i | --initrd | -f | --config)
+		# -k of doctor takes no value
+		[[ $verb == run ]] || return 1
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
+	-c | --cpus) mapfile -t COMPREPLY < <(compgen -W '1 2 4 8' -- "$cur") ;;
+	-m | --memory) mapfile -t COMPREPLY < <(compgen -W '256M 512M 1G 2G 4G' -- "$cur") ;;
+	-b | --boot) mapfile -t COMPREPLY < <(compgen -W 'auto unpack direct' -- "$cur") ;;
+	-r | --on-reset) mapfile -t COMPREPLY < <(compgen -W 'restart stop' -- "$cur") ;;
+	-e | --escape) mapfile -t COMPREPLY < <(compgen -W '^] ^A none' -- "$cur") ;;
+	-t | --timeout) mapfile -t COMPREPLY < <(compgen -W '0 10 30 60' -- "$cur") ;;
+	-n | --name) COMPREPLY=() ;;
+	-a | --append)
+		# -a of other verbs is --all
+		[[ $verb == run ]] || return 1
+		COMPREPLY=()
+		;;
+	*) return 1 ;;
+	esac
+}
+
+_lodge() {
+	local verbs='run ps show console stop kill pause resume wait doctor help version'
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} options=''
+	local verb=${COMP_WORDS[1]}
+
+	COMPREPLY=()
+	if ((COMP_CWORD == 1)); then
+		mapfile -t COMPREPLY < <(compgen -W "$verbs --help --version" -- "$cur")
+		return
+	fi
+	# "--option=value" comes as three words.
+	if [[ $cur == '=' ]]; then
+		cur=''
+	elif [[ $prev == '=' ]]; then
+		prev=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	_lodge_value "$prev" "$verb" && return
+
+	case $verb in
+	run) options='--kernel --initrd --name --cpus --memory --append --boot --on-reset --config --escape --detach --help' ;;
+	ps) options='--json --help' ;;
+	show) options='--json --help' ;;
+	console) options='--escape --help' ;;
+	stop) options='--timeout --all --help' ;;
+	kill) options='--all --help' ;;
+	pause) options='--all --help' ;;
+	resume) options='--all --help' ;;
+	wait) options='--help' ;;
+	doctor) options='--json --probe-kvm --help' ;;
+	help) options='--help' ;;
+	version) options='--help' ;;
+	esac
+	if [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+		return
+	fi
+	case $verb in
+	show | console | stop | kill | pause | resume | wait)
+		mapfile -t COMPREPLY < <(compgen -W "$(_lodge_names)" -- "$cur")
+		;;
+	help) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
+	esac
+}
+
+complete -F _lodge lodge

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of lodge for fish.
+
+function __lodge_names
+    lodge ps 2>/dev/null | awk 'NR > 1 { print $1 }'
+end
+
+set -l verbs run ps show console stop kill pause resume wait doctor help version
+
+complete -c lodge -f
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -s h -l help -d 'Show the verbs'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -s V -l version -d 'Show the version'
+
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a run -d 'Start a guest'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a ps -d 'List the guests'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a show -d 'Show everything about a guest'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a console -d "Connect to a guest's console"
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a stop -d 'Stop guests'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a kill -d 'End guests by force'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a pause -d 'Make guests stand still'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a resume -d 'Let paused guests go on'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a wait -d 'Wait until a guest ends'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a doctor -d 'Say what this host offers and lacks'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a help -d 'Show the verbs, or the help of one'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a version -d 'Show the version'
+
+complete -c lodge -n "__fish_seen_subcommand_from run" -s k -l kernel -r -F -d 'The kernel'
+complete -c lodge -n "__fish_seen_subcommand_from run" -s i -l initrd -r -F -d 'The initial RAM disk'
+complete -c lodge -n "__fish_seen_subcommand_from run" -s n -l name -x -d "The guest's name"
+complete -c lodge -n "__fish_seen_subcommand_from run" -s c -l cpus -x -a '1 2 4 8' -d 'How many vCPUs'
+complete -c lodge -n "__fish_seen_subcommand_from run" -s m -l memory -x -a '256M 512M 1G 2G 4G' -d 'Its RAM'
+complete -c lodge -n "__fish_seen_subcommand_from run" -s a -l append -x -d "Added to the kernel's command line"
+complete -c lodge -n "__fish_seen_subcommand_from run" -s b -l boot -x -a 'auto unpack direct' -d 'How the kernel is booted'
+complete -c lodge -n "__fish_seen_subcommand_from run" -s r -l on-reset -x -a 'restart stop' -d 'What a reset does'
+complete -c lodge -n "__fish_seen_subcommand_from run" -s f -l config -r -F -d 'The same as JSON'
+complete -c lodge -n "__fish_seen_subcommand_from run" -s e -l escape -x -a '^] ^A none' -d "The console's escape key"
+complete -c lodge -n "__fish_seen_subcommand_from run" -s d -l detach -d 'Leave it in the background'
+complete -c lodge -n "__fish_seen_subcommand_from ps" -s j -l json -d 'As JSON'
+complete -c lodge -n "__fish_seen_subcommand_from show" -s j -l json -d 'As JSON'
+complete -c lodge -n "__fish_seen_subcommand_from console" -s e -l escape -x -a '^] ^A none' -d 'The escape key'
+complete -c lodge -n "__fish_seen_subcommand_from stop" -s t -l timeout -x -d 'Seconds before force'
+complete -c lodge -n "__fish_seen_subcommand_from stop" -s a -l all -d 'Every guest'
+complete -c lodge -n "__fish_seen_subcommand_from kill" -s a -l all -d 'Every guest'
+complete -c lodge -n "__fish_seen_subcommand_from pause" -s a -l all -d 'Every guest'
+complete -c lodge -n "__fish_seen_subcommand_from resume" -s a -l all -d 'Every guest'
+complete -c lodge -n "__fish_seen_subcommand_from doctor" -s j -l json -d 'As JSON'
+complete -c lodge -n "__fish_seen_subcommand_from doctor" -s k -l probe-kvm -d 'Only say whether KVM runs guests'
+complete -c lodge -n "__fish_seen_subcommand_from $verbs" -s h -l help -d 'Show a short help'
+
+complete -c lodge -n "__fish_seen_subcommand_from show console stop kill pause resume wait" -a '(__lodge_names)'
+complete -c lodge -n "__fish_seen_subcommand_from help" -a "$verbs"
