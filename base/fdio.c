@@ -74,7 +74,7 @@ int fdio_read_file(int dirfd, const char *path, size_t max, char **ret_text, siz
 
 	for (;;) {
 		char *larger = realloc(text, room + 1);
-		size_t n;
+		size_t n = 0;
 
 		if (!larger)
 			return err_set(err, ERR_NO_SPACE, errno, "read %s", path);

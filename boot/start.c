@@ -75,7 +75,7 @@ int start_write_pvh(const struct guest_memory *memory, const struct start_info *
 		    struct err **err)
 {
 	uint8_t page[PAGE_SIZE_4K] = { 0 };
-	struct start_range map[START_RANGES_MAX];
+	struct start_range map[START_RANGES_MAX] = { 0 };
 	size_t n = start_memory_map(info, map);
 
 	le32_put(page, PVH_MAGIC);
@@ -103,7 +103,7 @@ int start_write_pvh(const struct guest_memory *memory, const struct start_info *
 static void fill_boot_params(uint8_t *page, const struct start_info *info,
 			     const struct bzimage *image)
 {
-	struct start_range map[START_RANGES_MAX];
+	struct start_range map[START_RANGES_MAX] = { 0 };
 	size_t n = start_memory_map(info, map);
 
 	memcpy(page + BZIMAGE_HEADER_OFFSET, image->header, image->header_size);

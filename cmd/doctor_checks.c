@@ -112,14 +112,14 @@ static void examine_controllers(const struct doctor_host *host, struct doctor_fi
 		{ HOST_CONTROLLER_PIDS, "pids" },
 	};
 	struct host_cgroup cgroup = { 0 };
-	char lacking[64] = "";
+	char lacking[64] = ""; /* room for all of them */
+	size_t used = 0;
 
 	host_read_cgroup(host->root_fd, &cgroup, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
-		if (!(cgroup.controllers & wanted[i].bit)) {
-			strcat(lacking, " ");
-			strcat(lacking, wanted[i].name);
-		}
+		if (!(cgroup.controllers & wanted[i].bit))
+			used += (size_t)snprintf(lacking + used, sizeof(lacking) - used, " %s",
+						 wanted[i].name);
 	if (!*lacking) {
 		found(f, DOCTOR_OK, "cpu io memory pids");
 		return;

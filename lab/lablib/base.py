@@ -19,7 +19,7 @@ REQUIRED = """bash dash base-files coreutils util-linux mount grep sed findutils
     python3 python3-pytest qemu-system-x86 busybox-static libc-bin libjansson4 liburing2 libseccomp2 libcap-ng0
     libzstd1 liblzma5 liblz4-1""".split()
 # Taken along where installed.
-OPTIONAL = """python3-hypothesis gdb strace file jq acpica-tools libasan8 libubsan1 libmicrohttpd12 stress-ng fio iperf3
+OPTIONAL = """python3-hypothesis gdb strace file jq acpica-tools libasan8 libubsan1 libmicrohttpd12 libcmocka0 stress-ng fio iperf3
     passt socat mawk gawk xz-utils zstd zram-tools libcap2-bin libxxhash0 libncursesw6 e2fsprogs less login passwd""".split()
 
 SKIPPED = (

@@ -84,7 +84,7 @@ class Tree:
 
 def squash(path, fill, pass_fds=()):
     """Makes an uncompressed squashfs at a path from what fill(tree) puts into it."""
-    arguments = ["mksquashfs", "-", path, "-tar", "-noappend", "-quiet", "-no-progress", "-no-xattrs", "-noI", "-noD", "-noF", "-noX"]
+    arguments = ["mksquashfs", "-", path, "-tar", "-noappend", "-quiet", "-no-progress", "-no-xattrs", "-no-duplicates", "-noI", "-noD", "-noF", "-noX"]
     arguments += ["-mkfs-time", "0", "-processors", "2"]
     try:
         process = subprocess.Popen(

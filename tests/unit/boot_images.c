@@ -203,6 +203,7 @@ struct bytes pack(enum packing packing, const uint8_t *data, size_t len)
 
 struct bytes make_bzimage(const struct bytes *payload)
 {
+	static const char version[] = "6.6.6-test (somebody@example.org) #1 SMP";
 	size_t code = (BZ_PAYLOAD + payload->len + 15) & ~(size_t)15;
 	struct bytes b = { calloc(1, BZ_CODE + code), BZ_CODE + code };
 	uint8_t *h = b.data;
@@ -219,7 +220,7 @@ struct bytes make_bzimage(const struct bytes *payload)
 	memcpy(h + 0x202, "HdrS", 4);
 	le16_put(h + 0x206, 0x20f);
 	le16_put(h + 0x20e, 0x600); /* the version string is at 0x800 */
-	strcpy((char *)h + 0x800, "6.6.6-test (somebody@example.org) #1 SMP");
+	memcpy(h + 0x800, version, sizeof(version));
 	h[0x211] = 1;
 	le32_put(h + 0x218, 0x11111111); /* as if somebody had booted it */
 	le32_put(h + 0x22c, 0x7fffffff);

@@ -57,8 +57,7 @@ static void on_term(int signum)
 	static int count;
 
 	(void)signum;
-	tell("TERM\n");
-	if (++count == 2)
+	if (write(tell_fd, "TERM\n", strlen("TERM\n")) < 0 || ++count == 2)
 		_exit(7);
 }
 
@@ -284,7 +283,8 @@ static int part_echo(int fd)
 			continue;
 		if (n <= 0 || byte == 'q')
 			return 6;
-		byte = byte >= 'a' && byte <= 'z' ? (char)(byte - 'a' + 'A') : byte;
+		if (byte >= 'a' && byte <= 'z')
+			byte = (char)(byte - 'a' + 'A');
 		fdio_write(fd, &byte, 1, NULL);
 	}
 }
