@@ -71,12 +71,25 @@ static int put(const struct guest_memory *memory, uint64_t gpa, const void *data
 	return 0;
 }
 
+/* Writes the memory map and returns how many entries it has. Both formats have address, length and
+ * type in front; PVH's entries are longer. */
+static uint32_t put_memory_map(uint8_t *p, size_t entry_size, const struct start_info *info)
+{
+	struct start_range map[START_RANGES_MAX];
+	size_t n = start_memory_map(info, map);
+
+	for (size_t i = 0; i < n && i < ARRAY_SIZE(map); i++, p += entry_size) {
+		le64_put(p, map[i].gpa);
+		le64_put(p + 8, map[i].len);
+		le32_put(p + 16, map[i].type);
+	}
+	return (uint32_t)n;
+}
+
 int start_write_pvh(const struct guest_memory *memory, const struct start_info *info,
 		    struct err **err)
 {
 	uint8_t page[PAGE_SIZE_4K] = { 0 };
-	struct start_range map[START_RANGES_MAX] = { 0 };
-	size_t n = start_memory_map(info, map);
 
 	le32_put(page, PVH_MAGIC);
 	le32_put(page + 4, PVH_VERSION);
@@ -89,23 +102,13 @@ int start_write_pvh(const struct guest_memory *memory, const struct start_info *
 	le64_put(page + 24, LAYOUT_CMDLINE);
 	le64_put(page + 32, LAYOUT_ACPI);
 	le64_put(page + 40, LAYOUT_INFO + PVH_MEMORY_MAP);
-	le32_put(page + 48, (uint32_t)n);
-	for (size_t i = 0; i < n; i++) {
-		uint8_t *e = page + PVH_MEMORY_MAP + i * PVH_RANGE_SIZE;
-
-		le64_put(e, map[i].gpa);
-		le64_put(e + 8, map[i].len);
-		le32_put(e + 16, map[i].type);
-	}
+	le32_put(page + 48, put_memory_map(page + PVH_MEMORY_MAP, PVH_RANGE_SIZE, info));
 	return put(memory, LAYOUT_INFO, page, sizeof(page), err);
 }
 
 static void fill_boot_params(uint8_t *page, const struct start_info *info,
 			     const struct bzimage *image)
 {
-	struct start_range map[START_RANGES_MAX] = { 0 };
-	size_t n = start_memory_map(info, map);
-
 	memcpy(page + BZIMAGE_HEADER_OFFSET, image->header, image->header_size);
 	le64_put(page + BP_ACPI_RSDP_ADDR, LAYOUT_ACPI);
 	le16_put(page + BP_VID_MODE, VID_MODE_NORMAL);
@@ -116,14 +119,7 @@ static void fill_boot_params(uint8_t *page, const struct start_info *info,
 	le32_put(page + BP_RAMDISK_SIZE, (uint32_t)info->initrd_size);
 	le32_put(page + BP_CMD_LINE_PTR, LAYOUT_CMDLINE);
 	le64_put(page + BP_SETUP_DATA, 0);
-	page[BP_E820_ENTRIES] = (uint8_t)n;
-	for (size_t i = 0; i < n; i++) {
-		uint8_t *e = page + BP_E820_TABLE + i * BP_E820_SIZE;
-
-		le64_put(e, map[i].gpa);
-		le64_put(e + 8, map[i].len);
-		le32_put(e + 16, map[i].type);
-	}
+	page[BP_E820_ENTRIES] = (uint8_t)put_memory_map(page + BP_E820_TABLE, BP_E820_SIZE, info);
 }
 
 static void fill_page_tables(uint8_t *tables)

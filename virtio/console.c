@@ -25,6 +25,9 @@ enum {
 	/* Of one buffer chain, at most this much is printed: more than anybody's terminal takes,
 	 * and more than the console keeps. */
 	CHAIN_BYTES = 1024 * 1024,
+	/* One for the configuration and one for both queues: nobody prints or types so fast that it
+	 * matters, and a third would cost every boot 11 exits. */
+	N_VECTORS = 2,
 	PCI_CLASS_COMMUNICATION_OTHER = 0x078000,
 };
 
@@ -214,6 +217,7 @@ static const struct virtio_device_class console_class = {
 	.pci_class = PCI_CLASS_COMMUNICATION_OTHER,
 	.n_queues = N_QUEUES,
 	.queue_size = QUEUE_SIZE,
+	.n_vectors = N_VECTORS,
 	.config_len = sizeof(struct virtio_console_config),
 	.features = 1ull << VIRTIO_CONSOLE_F_SIZE | 1ull << VIRTIO_CONSOLE_F_EMERG_WRITE,
 	.activate = console_activate,

@@ -29,6 +29,9 @@ struct virtio_device_class {
 	uint32_t pci_class;  /* 24 bits */
 	uint16_t n_queues;   /* at most VIRTIO_QUEUES_MAX */
 	uint16_t queue_size; /* descriptors a queue at most */
+	/* MSI-X vectors: 1 for the configuration and 1 for each queue, or fewer, which the queues
+	 * then share; at least 2. Each costs a guest a dozen exits to set up. */
+	uint16_t n_vectors;
 	uint16_t config_len; /* bytes of device configuration, at most VIRTIO_CONFIG_LEN_MAX */
 	/* What the device offers beside what every queue offers (virtio_device_features()). */
 	uint64_t features;

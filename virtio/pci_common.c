@@ -153,8 +153,7 @@ static void status_write(struct virtio_pci *t, uint32_t value)
 /* §4.1.5.1.2.1: a vector that can't be had reads back as none. */
 static uint16_t usable_vector(const struct virtio_pci *t, uint32_t value)
 {
-	/* One for the configuration and one for each queue. */
-	return value <= t->dev->class->n_queues ? (uint16_t)value : VIRTIO_MSI_NO_VECTOR;
+	return value < t->dev->class->n_vectors ? (uint16_t)value : VIRTIO_MSI_NO_VECTOR;
 }
 
 static void config_vector_write(struct virtio_pci *t, uint32_t value)

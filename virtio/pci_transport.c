@@ -405,7 +405,7 @@ static int make_function(struct virtio_pci *t, unsigned slot, struct err **err)
 	    add_capabilities(t, err) < 0)
 		return -1;
 	return msix_new(t->host.irqs, t->function, THE_BAR, BAR_MSIX, t->image + BAR_MSIX,
-			class->n_queues + 1u, &t->msix, err);
+			class->n_vectors, &t->msix, err);
 }
 
 static int make_queue(struct virtio_pci *t, unsigned index, struct err **err)

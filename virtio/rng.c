@@ -14,6 +14,7 @@ enum {
 	QUEUE = 0,
 	N_QUEUES = 1,
 	QUEUE_SIZE = 8,
+	N_VECTORS = 2,
 	/* What one turn of the event loop gives at most. A request may get less than it asked for
 	 * (§5.4.6.1). */
 	TURN_CHAINS = 64,
@@ -103,6 +104,7 @@ static const struct virtio_device_class rng_class = {
 	.pci_class = PCI_CLASS_UNASSIGNED,
 	.n_queues = N_QUEUES,
 	.queue_size = QUEUE_SIZE,
+	.n_vectors = N_VECTORS,
 	.activate = rng_activate,
 	.reset = rng_reset,
 	.queue_notify = rng_notify,

@@ -180,7 +180,10 @@ bool virtio_driver_negotiate(struct virtio_driver *d, uint64_t features)
 
 void virtio_driver_use_msix(struct virtio_driver *d, unsigned n_queues)
 {
-	for (unsigned v = 0; v < n_queues + 1; v++) {
+	unsigned last = config_read(d->m, d->slot, d->msix + PCI_MSIX_FLAGS, 2) &
+			PCI_MSIX_FLAGS_QSIZE;
+
+	for (unsigned v = 0; v <= last; v++) {
 		uint64_t entry = d->msix_table + (uint64_t)v * PCI_MSIX_ENTRY_SIZE;
 
 		guest_write(d->m, entry + PCI_MSIX_ENTRY_LOWER_ADDR, 0xfee00000, 4);
@@ -192,7 +195,7 @@ void virtio_driver_use_msix(struct virtio_driver *d, unsigned n_queues)
 	guest_write(d->m, d->common + VIRTIO_PCI_COMMON_MSIX, 0, 2);
 	for (unsigned q = 0; q < n_queues; q++) {
 		guest_write(d->m, d->common + VIRTIO_PCI_COMMON_Q_SELECT, q, 2);
-		guest_write(d->m, d->common + VIRTIO_PCI_COMMON_Q_MSIX, q + 1, 2);
+		guest_write(d->m, d->common + VIRTIO_PCI_COMMON_Q_MSIX, q < last ? q + 1 : last, 2);
 	}
 }
 

@@ -61,7 +61,8 @@ void virtio_driver_probe(struct virtio_driver *d, struct test_machine *m, unsign
 uint64_t virtio_driver_offered(struct virtio_driver *d);
 /* Reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK. False if the device refuses them. */
 bool virtio_driver_negotiate(struct virtio_driver *d, uint64_t features);
-/* Enables MSI-X and uses vector 0 for the configuration and q + 1 for queue q. */
+/* Enables MSI-X and uses vector 0 for the configuration, and q + 1 for queue q or, where there are
+ * fewer, the last one. */
 void virtio_driver_use_msix(struct virtio_driver *d, unsigned n_queues);
 /* Queue q of that size, its areas at DRIVER_RAM_GPA + q pages. */
 void virtio_driver_setup_queue(struct virtio_driver *d, unsigned q, uint16_t size);

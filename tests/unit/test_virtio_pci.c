@@ -77,6 +77,7 @@ static const struct virtio_device_class probe_class = {
 	.pci_class = 0x078000,
 	.n_queues = QUEUES,
 	.queue_size = SIZE,
+	.n_vectors = QUEUES + 1,
 	.config_len = 8,
 	.features = 1,
 	.activate = on_activate,
