@@ -18,6 +18,7 @@
 struct err;
 struct guest_ram;
 struct kernel;
+struct vm_entry;
 
 /* The same values as enum vm_boot. */
 enum kernel_boot {
@@ -34,29 +35,11 @@ int kernel_open(const char *path, const char *initrd_path, const char *append,
 /* kernel_free(NULL) is fine. */
 void kernel_free(struct kernel *kernel);
 
-/* The state in which the first vCPU starts. */
-enum boot_kind {
-	BOOT_PVH32,   /* 32-bit protected mode, flat segments, no paging; rbx = info_gpa */
-	BOOT_LINUX64, /* long mode on the page tables; CS 0x10, DS, ES and SS 0x18; rsi = info_gpa
-		       */
-};
-
-struct boot_entry {
-	enum boot_kind kind;
-	uint64_t rip;
-	uint64_t info_gpa;
-	/* Only with BOOT_LINUX64: for CR3 (4 levels, maps the first 4 GiB to themselves) and the
-	 * GDT register; else 0. */
-	uint64_t page_tables_gpa;
-	uint64_t gdt_gpa;
-	uint16_t gdt_limit;
-};
-
 /* Puts everything into RAM, which reads zero: the kernel, the initrd, the command line, the ACPI
  * tables for cpus vCPUs, and what the kernel starts from. ERR_USAGE if the RAM is too small,
  * ERR_FAILED if a file was changed since it was opened. */
 int kernel_load(struct kernel *kernel, struct guest_ram *ram, unsigned cpus,
-		struct boot_entry *ret_entry, struct err **err);
+		struct vm_entry *ret_entry, struct err **err);
 
 /* Bytes of a file that are mapped into RAM (not those that were copied). */
 struct kernel_mapping {

@@ -13,6 +13,7 @@
 #include "boot/start.h"
 #include "mem/guest_ram.h"
 #include "vm/guest_memory.h"
+#include "vm/vm.h"
 
 #define PAGE UINT64_C(4096)
 #define MIB  (UINT64_C(1) << 20)
@@ -209,34 +210,34 @@ static int load_tables(const struct kernel *kernel, const struct guest_memory *m
 }
 
 static int write_start(const struct kernel *kernel, const struct guest_memory *memory,
-		       const struct start_info *info, struct boot_entry *entry, struct err **err)
+		       const struct start_info *info, struct vm_entry *entry, struct err **err)
 {
 	if (kernel->direct) {
-		*entry = (struct boot_entry){
-			.kind = BOOT_LINUX64,
+		*entry = (struct vm_entry){
+			.mode = VM_ENTRY_LINUX64,
 			.rip = kernel->bzimage.pref_address + BZIMAGE_ENTRY64,
-			.info_gpa = LAYOUT_INFO,
-			.page_tables_gpa = LAYOUT_PAGE_TABLES,
-			.gdt_gpa = LAYOUT_GDT,
+			.argument = LAYOUT_INFO,
+			.page_tables = LAYOUT_PAGE_TABLES,
+			.gdt = LAYOUT_GDT,
 			.gdt_limit = START_GDT_LIMIT,
 		};
 		return start_write_linux64(memory, info, &kernel->bzimage, err);
 	}
-	*entry = (struct boot_entry){
-		.kind = BOOT_PVH32,
+	*entry = (struct vm_entry){
+		.mode = VM_ENTRY_PVH,
 		.rip = kernel->elf.pvh_entry,
-		.info_gpa = LAYOUT_INFO,
+		.argument = LAYOUT_INFO,
 	};
 	return start_write_pvh(memory, info, err);
 }
 
 int kernel_load(struct kernel *kernel, struct guest_ram *ram, unsigned cpus,
-		struct boot_entry *ret_entry, struct err **err)
+		struct vm_entry *ret_entry, struct err **err)
 {
 	const struct guest_memory *memory = guest_ram_memory(ram);
 	struct start_info info = { .low_end = guest_ram_low_end(ram),
 				   .high_end = guest_ram_high_end(ram) };
-	struct boot_entry entry;
+	struct vm_entry entry;
 	uint64_t start, end;
 
 	kernel->n_mappings = 0;

@@ -202,18 +202,10 @@ static int board_add_pci(struct board *board, struct err **err)
 
 static int board_load(struct board *board, struct err **err)
 {
-	struct boot_entry start;
+	struct vm_entry entry;
 
-	if (kernel_load(board->host.kernel, board->host.ram, board->host.cpus, &start, err) < 0)
+	if (kernel_load(board->host.kernel, board->host.ram, board->host.cpus, &entry, err) < 0)
 		return -1;
-
-	const struct vm_entry entry = {
-		.mode = start.kind == BOOT_LINUX64 ? VM_ENTRY_LINUX64 : VM_ENTRY_PVH,
-		.rip = start.rip,
-		.argument = start.info_gpa,
-		.page_tables = start.page_tables_gpa,
-	};
-
 	return vm_set_entry(board->vm, &entry, err);
 }
 

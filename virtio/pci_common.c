@@ -127,9 +127,8 @@ static void status_write(struct virtio_pci *t, uint32_t value)
 		virtio_pci_reset(t);
 		return;
 	}
-	/* Bits are only ever added (§2.1.1); a broken device waits for its reset. */
-	if (old & VIRTIO_CONFIG_S_NEEDS_RESET)
-		set &= VIRTIO_CONFIG_S_FAILED;
+	/* Bits are only ever added (§2.1.1). A broken device has them all, and waits for its reset.
+	 */
 	if ((set & VIRTIO_CONFIG_S_FEATURES_OK) &&
 	    (!((old | set) & VIRTIO_CONFIG_S_DRIVER) || !features_acceptable(dev)))
 		set &= ~VIRTIO_CONFIG_S_FEATURES_OK;

@@ -73,6 +73,8 @@ int vcpu_set_entry(struct vcpu *vcpu, const struct vm_entry *entry, struct err *
 	if (long_mode) {
 		sregs.cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
 		sregs.cr3 = entry->page_tables;
+		sregs.gdt.base = entry->gdt;
+		sregs.gdt.limit = entry->gdt_limit;
 		sregs.cr4 = CR4_PAE;
 		sregs.efer = EFER_LME | EFER_LMA;
 		regs.rsi = entry->argument;

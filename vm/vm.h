@@ -37,9 +37,13 @@ enum vm_entry_mode {
 
 struct vm_entry {
 	enum vm_entry_mode mode;
-	uint64_t rip;	      /* guest-physical */
-	uint64_t argument;    /* guest-physical address of start_info or boot_params */
-	uint64_t page_tables; /* VM_ENTRY_LINUX64: guest-physical address of the top level table */
+	uint64_t rip;	   /* guest-physical, as are all addresses here */
+	uint64_t argument; /* of start_info or boot_params */
+	/* Only VM_ENTRY_LINUX64: the top page table, which maps the first 4 GiB to themselves, and
+	 * a descriptor table with flat segments at BOOT_CS and BOOT_DS (vm/entry.c). */
+	uint64_t page_tables;
+	uint64_t gdt;
+	uint16_t gdt_limit;
 };
 
 /* What a vCPU's exit can mean beyond a device access. */

@@ -20,6 +20,7 @@
 #include "boot/kernel.h"
 #include "boot/unpack.h"
 #include "mem/guest_ram.h"
+#include "vm/vm.h"
 
 enum { WORDS = 256, UNPACKED_MAX = 4 << 20, RAM = 128 << 20 };
 
@@ -64,7 +65,7 @@ static void try_load(int fd, enum kernel_boot mode)
 {
 	struct kernel *kernel = NULL;
 	struct guest_ram *ram = NULL;
-	struct boot_entry entry;
+	struct vm_entry entry;
 	struct kernel_info info;
 	char path[40];
 

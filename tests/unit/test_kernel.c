@@ -19,6 +19,7 @@
 #include "boot_images.h"
 #include "mem/guest_ram.h"
 #include "vm/guest_memory.h"
+#include "vm/vm.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -140,7 +141,7 @@ static void assert_initrd_is_at(struct guest_ram *ram, uint64_t gpa, size_t len)
 
 static void an_unpacked_kernel_is_mapped_and_enters_by_pvh(void **state)
 {
-	struct boot_entry entry;
+	struct vm_entry entry;
 	struct kernel_info info;
 	(void)state;
 
@@ -150,9 +151,9 @@ static void an_unpacked_kernel_is_mapped_and_enters_by_pvh(void **state)
 	struct guest_ram *ram = make_ram(64 * MIB);
 
 	assert_int_equal(kernel_load(kernel, ram, 2, &entry, NULL), 0);
-	assert_int_equal(entry.kind, BOOT_PVH32);
+	assert_int_equal(entry.mode, VM_ENTRY_PVH);
 	assert_int_equal(entry.rip, VMLINUX_ENTRY);
-	assert_int_equal(entry.info_gpa, INFO);
+	assert_int_equal(entry.argument, INFO);
 	assert_vmlinux_is_in(ram);
 
 	kernel_info(kernel, &info);
@@ -173,7 +174,7 @@ static void an_unpacked_kernel_is_mapped_and_enters_by_pvh(void **state)
 /* The 256 KiB of zeros within the data and what follows it are left to anonymous memory. */
 static void zeros_are_not_mapped(void **state)
 {
-	struct boot_entry entry;
+	struct vm_entry entry;
 	struct kernel_info info;
 	uint64_t mapped = 0;
 	(void)state;
@@ -194,7 +195,7 @@ static void zeros_are_not_mapped(void **state)
 
 static void pvh_tells_the_guest_its_machine(void **state)
 {
-	struct boot_entry entry;
+	struct vm_entry entry;
 	(void)state;
 
 	put_file(kernel_path, make_vmlinux(1));
@@ -245,7 +246,7 @@ static void pvh_tells_the_guest_its_machine(void **state)
 static void a_direct_kernel_is_copied_and_enters_in_long_mode(void **state)
 {
 	struct bytes b = make_kernel(PACK_GZIP, 1);
-	struct boot_entry entry;
+	struct vm_entry entry;
 	struct kernel_info info;
 	(void)state;
 
@@ -260,11 +261,11 @@ static void a_direct_kernel_is_copied_and_enters_in_long_mode(void **state)
 	struct guest_ram *ram = make_ram(3000 * MIB);
 
 	assert_int_equal(kernel_load(kernel, ram, 1, &entry, NULL), 0);
-	assert_int_equal(entry.kind, BOOT_LINUX64);
+	assert_int_equal(entry.mode, VM_ENTRY_LINUX64);
 	assert_int_equal(entry.rip, VMLINUX_START + 0x200);
 	assert_memory_equal(at(ram, VMLINUX_START, len - BZ_CODE), copy + BZ_CODE, len - BZ_CODE);
 
-	const uint8_t *p = at(ram, entry.info_gpa, 4096);
+	const uint8_t *p = at(ram, entry.argument, 4096);
 
 	assert_int_equal(le64_get(p + 0x70), RSDP);
 	assert_int_equal(p[0x1ef], 0); /* the sentinel */
@@ -313,7 +314,7 @@ static void long_mode_sees_4_gib_as_they_are(void **state)
 {
 	static const uint64_t addresses[] = { 0,	  0x7123,     0x1000200, 0x3fffffff,
 					      0x40000000, 0xbfffffff, 0xffffffff };
-	struct boot_entry entry;
+	struct vm_entry entry;
 	(void)state;
 
 	put_file(kernel_path, make_kernel(PACK_GZIP, 1));
@@ -323,9 +324,9 @@ static void long_mode_sees_4_gib_as_they_are(void **state)
 
 	assert_int_equal(kernel_load(kernel, ram, 1, &entry, NULL), 0);
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
-		assert_int_equal(translate(ram, entry.page_tables_gpa, addresses[i]), addresses[i]);
+		assert_int_equal(translate(ram, entry.page_tables, addresses[i]), addresses[i]);
 
-	const uint8_t *gdt = at(ram, entry.gdt_gpa, entry.gdt_limit + 1u);
+	const uint8_t *gdt = at(ram, entry.gdt, entry.gdt_limit + 1u);
 
 	assert_int_equal(le64_get(gdt), 0);
 	assert_int_equal(gdt[0x10 + 5], 0x9b); /* code, accessed */
@@ -337,7 +338,7 @@ static void long_mode_sees_4_gib_as_they_are(void **state)
 
 static void a_reset_loads_the_same_again(void **state)
 {
-	struct boot_entry entry;
+	struct vm_entry entry;
 	struct kernel_info first, second;
 	(void)state;
 
@@ -368,7 +369,7 @@ static void a_reset_loads_the_same_again(void **state)
 
 static void a_guests_writes_stay_its_own(void **state)
 {
-	struct boot_entry entry;
+	struct vm_entry entry;
 	(void)state;
 
 	put_file(kernel_path, make_kernel(PACK_ZSTD, 1));
@@ -387,7 +388,7 @@ static void a_guests_writes_stay_its_own(void **state)
 
 static void too_little_memory_says_how_much_is_enough(void **state)
 {
-	struct boot_entry entry;
+	struct vm_entry entry;
 	struct err *err = NULL;
 	(void)state;
 
@@ -412,7 +413,7 @@ static void too_little_memory_says_how_much_is_enough(void **state)
 
 static void an_initrd_goes_below_the_kernel_if_above_is_no_room(void **state)
 {
-	struct boot_entry entry;
+	struct vm_entry entry;
 	(void)state;
 
 	put_file(kernel_path, make_kernel(PACK_ZSTD, 1));
@@ -430,7 +431,7 @@ static void an_initrd_goes_below_the_kernel_if_above_is_no_room(void **state)
 
 static void an_initrd_without_room_says_how_much_is_enough(void **state)
 {
-	struct boot_entry entry;
+	struct vm_entry entry;
 	struct kernel_info info;
 	struct err *err = NULL;
 	(void)state;
@@ -547,7 +548,7 @@ static void bad_files_are_named(void **state)
 
 static void a_file_that_was_changed_is_not_loaded(void **state)
 {
-	struct boot_entry entry;
+	struct vm_entry entry;
 	struct err *err = NULL;
 	(void)state;
 

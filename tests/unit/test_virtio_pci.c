@@ -386,6 +386,17 @@ static void a_queue_is_frozen_once_enabled(void **state)
 	assert_int_equal(probe.dev.queues[0].state.size, SIZE);
 }
 
+static void an_enabled_queue_is_frozen_before_the_device_starts_too(void **state)
+{
+	(void)state;
+	assert_true(virtio_driver_negotiate(&d, VERSION_1));
+	virtio_driver_setup_queue(&d, 0, SIZE);
+	set_common(VIRTIO_PCI_COMMON_Q_SIZE, 4, 2);
+	set_common(VIRTIO_PCI_COMMON_Q_USEDLO, 0, 4);
+	assert_int_equal(common(VIRTIO_PCI_COMMON_Q_SIZE, 2), SIZE);
+	assert_int_equal(common(VIRTIO_PCI_COMMON_Q_USEDLO, 4), d.queues[0].used);
+}
+
 static void a_queue_can_not_be_enabled_too_early_or_too_late(void **state)
 {
 	(void)state;
@@ -449,6 +460,8 @@ static void a_broken_queue_stops_the_device_until_reset(void **state)
 	assert_true(virtio_driver_status(&d) & VIRTIO_CONFIG_S_NEEDS_RESET);
 	assert_int_equal(fakes.lines[0].raised, 1);
 	/* The other queue stands still too. */
+	driver_set_desc(&d.queues[1], 0, BUF, 16, 0, 0);
+	driver_offer(&d.queues[1], 0);
 	virtio_driver_kick(&d, 1);
 	fake_loop_turn(m.loop);
 	assert_int_equal(probe.notified[1], 0);
@@ -637,6 +650,7 @@ int main(void)
 		T(a_queue_that_is_not_there_has_no_size),
 		T(a_queues_size_must_be_a_power_of_two_that_fits),
 		T(a_queue_is_frozen_once_enabled),
+		T(an_enabled_queue_is_frozen_before_the_device_starts_too),
 		T(a_queue_can_not_be_enabled_too_early_or_too_late),
 		T(registers_take_only_their_own_width),
 		T(a_whole_address_may_be_written_at_once),

@@ -166,6 +166,7 @@ static void an_index_that_goes_back_breaks_the_queue(void **state)
 static void a_head_outside_the_table_breaks_the_queue(void **state)
 {
 	(void)state;
+	driver_set_desc(&f.driver, 0, BUF, 16, 0, 0);
 	driver_offer(&f.driver, SIZE);
 	assert_breaks();
 }
@@ -173,7 +174,8 @@ static void a_head_outside_the_table_breaks_the_queue(void **state)
 static void a_next_outside_the_table_breaks_the_queue(void **state)
 {
 	(void)state;
-	driver_set_desc(&f.driver, 0, BUF, 16, VRING_DESC_F_NEXT, SIZE);
+	driver_set_desc(&f.driver, 0, BUF, 16, VRING_DESC_F_NEXT, SIZE + 1);
+	driver_set_desc(&f.driver, 1, BUF, 16, 0, 0);
 	driver_offer(&f.driver, 0);
 	assert_breaks();
 }
@@ -280,6 +282,7 @@ static void bad_indirect_tables_break_the_queue(void **state)
 		{ BUF, 0, VRING_DESC_F_INDIRECT },
 		{ BUF, 15, VRING_DESC_F_INDIRECT },
 		{ BUF, 17, VRING_DESC_F_INDIRECT },
+		{ BUF, 49, VRING_DESC_F_INDIRECT },
 		{ 0, 16, VRING_DESC_F_INDIRECT },
 		{ BUF, 16 * 65537, VRING_DESC_F_INDIRECT },
 		/* The table's last descriptor goes on to one that isn't there. */
