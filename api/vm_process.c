@@ -19,6 +19,7 @@
 #include "api/vm_verbs.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/fdio.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/proctitle.h"
@@ -50,6 +51,7 @@ struct vm_process {
 	struct vm_verbs *verbs;
 	int signal_fd;
 	struct loop_source *signal_source;
+	int report_fd; /* to the parent: how the start went, and why the guest ended */
 	int exit_status;
 };
 
@@ -108,6 +110,10 @@ static void on_ended(void *opaque, enum vm_state state, bool killed)
 	struct vm_process *process = opaque;
 
 	process->exit_status = vm_state_exit_status(state, killed);
+	/* Nobody may be there to read it. */
+	if (state != VM_STOPPED)
+		fdio_write(process->report_fd, machine_reason(process->machine),
+			   strlen(machine_reason(process->machine)), NULL);
 	if (vm_verbs_ended(process->verbs, state, process->exit_status) || killed ||
 	    state == VM_STOPPED || !process->keep_end)
 		loop_quit(process->loop);
@@ -220,11 +226,8 @@ static void report_to_parent(int fd, const struct err *err)
 	uint8_t code = err ? (uint8_t)err_code(err) : 0;
 
 	/* The parent may be gone; the guest runs all the same. */
-	if (write(fd, &code, 1) == 1 && err) {
-		ssize_t ignored
-		    __attribute__((unused)) = write(fd, err_message(err), strlen(err_message(err)));
-	}
-	close(fd);
+	if (fdio_write(fd, &code, 1, NULL) == 0 && err)
+		fdio_write(fd, err_message(err), strlen(err_message(err)), NULL);
 }
 
 static void vm_process_detach(const struct vm_process *process)
@@ -240,7 +243,7 @@ static void vm_process_detach(const struct vm_process *process)
 }
 
 /* The VM process from the fork to its end; returns its exit status. */
-static int vm_process_main(struct vm_process *process, int report_fd)
+static int vm_process_main(struct vm_process *process)
 {
 	_cleanup_err_ struct err *err = NULL;
 
@@ -249,7 +252,7 @@ static int vm_process_main(struct vm_process *process, int report_fd)
 
 	int r = vm_process_set_up(process, &err);
 
-	report_to_parent(report_fd, err);
+	report_to_parent(process->report_fd, err);
 	if (r == 0) {
 		log_line("the guest %s runs", process->config->name);
 		pthread_mutex_unlock(&process->lock);
@@ -270,20 +273,16 @@ static int vm_process_main(struct vm_process *process, int report_fd)
 /* What the child reports; the end of the stream without a report means that it died. */
 static int wait_for_report(int fd, struct err **err)
 {
-	uint8_t report[1024];
-	size_t len = 0;
-	ssize_t n;
+	char message[1024] = "";
+	uint8_t code;
+	size_t n;
 
-	while (len < sizeof(report) - 1 &&
-	       ((n = read(fd, report + len, sizeof(report) - 1 - len)) > 0 ||
-		(n < 0 && errno == EINTR)))
-		len += n > 0 ? (size_t)n : 0;
-	if (len == 0)
+	if (fdio_read(fd, &code, 1, &n, NULL) < 0 || n == 0)
 		return err_set(err, ERR_FAILED, 0, "the VM process died at its start");
-	if (report[0] == 0)
+	if (code == 0)
 		return 0;
-	report[len] = '\0';
-	return err_set(err, (enum err_code)report[0], 0, "%s", (const char *)report + 1);
+	fdio_read(fd, message, sizeof(message) - 1, &n, NULL);
+	return err_set(err, (enum err_code)code, 0, "%s", message);
 }
 
 static pid_t vm_process_fork(const struct vm_config *config, const struct vm_files *files,
@@ -300,13 +299,14 @@ static pid_t vm_process_fork(const struct vm_config *config, const struct vm_fil
 		.keep_end = keep_end,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.signal_fd = -1,
+		.report_fd = report_fds[1],
 	};
 
 	close(report_fds[0]);
-	_exit(vm_process_main(&process, report_fds[1]));
+	_exit(vm_process_main(&process));
 }
 
-int vm_process_start(const struct vm_config *config, bool keep_end, pid_t *ret_pid,
+int vm_process_start(const struct vm_config *config, bool keep_end, pid_t *ret_pid, int *ret_end_fd,
 		     struct err **err)
 {
 	struct vm_files files;
@@ -328,13 +328,14 @@ int vm_process_start(const struct vm_config *config, bool keep_end, pid_t *ret_p
 	int r = pid < 0 ? err_set(err, ERR_NO_SPACE, fork_errno, "start the VM process")
 			: wait_for_report(report_fds[0], err);
 
-	close(report_fds[0]);
 	if (r < 0) {
+		close(report_fds[0]);
 		if (pid > 0)
 			waitpid(pid, NULL, 0);
 		rundir_remove(files.rundir);
 	} else {
 		*ret_pid = pid;
+		*ret_end_fd = report_fds[0];
 	}
 	vm_files_close(&files);
 	return r;

@@ -18,13 +18,14 @@ struct vm_config;
 
 /* Starts a guest and returns once its vCPUs run. config is complete and checked
  * (vm_config_check()), with a name. The process is the caller's child; its exit status is
- * vm_state_exit_status().
+ * vm_state_exit_status(). *ret_end_fd, the caller's to close, says why a guest failed or panicked:
+ * a short text, whole once the process has ended, and nothing for a guest that stopped.
  *
  * keep_end: a guest that ends as panicked or failed stays listed, without its RAM, until somebody
  * has asked how it ended (the verbs wait, stop and kill do); for guests that nobody waits for.
  *
  * On failure nothing is left behind. */
-int vm_process_start(const struct vm_config *config, bool keep_end, pid_t *ret_pid,
+int vm_process_start(const struct vm_config *config, bool keep_end, pid_t *ret_pid, int *ret_end_fd,
 		     struct err **err);
 
 #endif

@@ -178,17 +178,18 @@ static int choose_name(struct vm_config *config, struct err **err)
 }
 
 /* Starts the guest; without a name, under one that's free. */
-static int start(struct vm_config *config, bool detach, pid_t *ret_pid, struct err **err)
+static int start(struct vm_config *config, bool detach, pid_t *ret_pid, int *ret_end_fd,
+		 struct err **err)
 {
 	if (config->name)
-		return vm_process_start(config, detach, ret_pid, err);
+		return vm_process_start(config, detach, ret_pid, ret_end_fd, err);
 
 	for (int i = 0; i < NAME_TRIES; i++) {
 		struct err *why = NULL;
 
 		if (choose_name(config, err) < 0)
 			return -1;
-		if (vm_process_start(config, detach, ret_pid, &why) == 0)
+		if (vm_process_start(config, detach, ret_pid, ret_end_fd, &why) == 0)
 			return 0;
 		if (err_code(why) != ERR_EXISTS) {
 			err_set(err, err_code(why), 0, "%s", err_message(why));
@@ -212,8 +213,20 @@ static int print_name(const char *name)
 	return status;
 }
 
+/* Says why the guest failed. */
+static int report_failure(const char *name, int end_fd)
+{
+	char reason[256] = "";
+	size_t n;
+
+	fdio_read(end_fd, reason, sizeof(reason) - 1, &n, NULL);
+	report_line("guest %s failed: %s", name, reason[0] ? reason : "its VM process broke");
+	return ERR_FAILED;
+}
+
 static int run_guest(struct vm_config *config, const struct request *request, int escape_key)
 {
+	_cleanup_close_ int end_fd = -1;
 	struct console_client client = { .escape_key = escape_key };
 	struct err *err = NULL;
 	int status = 0;
@@ -221,7 +234,7 @@ static int run_guest(struct vm_config *config, const struct request *request, in
 
 	if (!request->detach)
 		console_client_take_signals();
-	if (start(config, request->detach, &pid, &err) < 0)
+	if (start(config, request->detach, &pid, &end_fd, &err) < 0)
 		return report_err(&err);
 	if (request->detach)
 		return print_name(config->name);
@@ -229,6 +242,8 @@ static int run_guest(struct vm_config *config, const struct request *request, in
 	client.child = pid;
 	if (console_client_run(&client, &status, &err) < 0)
 		return report_err(&err);
+	if (status == ERR_FAILED)
+		return report_failure(config->name, end_fd);
 	return status;
 }
 

@@ -15,6 +15,7 @@ static int wait_for(const char *name, int *ret_status, struct err **err)
 	_cleanup_close_ int watch_fd = -1;
 	_cleanup_err_ struct err *why = NULL;
 	json_t *reply;
+	const char *reason = "";
 	int status;
 
 	/* Tells a guest that was never there from one whose VM process dies without an answer. */
@@ -23,8 +24,10 @@ static int wait_for(const char *name, int *ret_status, struct err **err)
 	if (client_call(name, json_pack("{s:s}", "verb", "wait"), -1, &reply, &why) < 0)
 		return err_set(err, ERR_KILLED, 0, "guest %s ended without saying how (%s)", name,
 			       err_message(why));
-	if (json_unpack(reply, "{s:i}", "exit_status", &status) < 0)
+	if (json_unpack(reply, "{s:i, s?s}", "exit_status", &status, "reason", &reason) < 0)
 		status = ERR_FAILED;
+	if (status == ERR_FAILED)
+		report_line("guest %s failed: %s", name, reason);
 	json_decref(reply);
 	guest_gone(watch_fd, GUEST_ANSWER_MS);
 	*ret_status = status;

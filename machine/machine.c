@@ -3,6 +3,7 @@
 #include "machine/machine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -27,12 +28,26 @@ struct machine {
 
 	/* Events that vCPU threads noted, a bit each, and what wakes the loop for them. */
 	unsigned noted;
+	char reason[160]; /* of the one that weighs most */
 	int event_fd;
 	struct loop_source *event_source;
 
 	struct vm_exits exits_before; /* on boards before the current one */
 	uint64_t resets;
 };
+
+/* The one that counts if several vCPUs noted different things before they stopped. */
+static enum vm_event machine_first_noted(unsigned noted)
+{
+	static const enum vm_event by_weight[] = { VM_EVENT_BROKE, VM_EVENT_PANICKED,
+						   VM_EVENT_POWERED_OFF };
+
+	for (size_t i = 0; i < ARRAY_SIZE(by_weight); i++) {
+		if (noted & (1U << by_weight[i]))
+			return by_weight[i];
+	}
+	return VM_EVENT_RESET;
+}
 
 /* On a vCPU's thread. */
 static void machine_note(void *opaque, enum vm_event event, const char *reason)
@@ -43,8 +58,10 @@ static void machine_note(void *opaque, enum vm_event event, const char *reason)
 	/* A vCPU may still be on its way out of a guest that has just been killed. */
 	if (!machine->board)
 		return;
-	log_limited("the guest %s", reason);
+	log_limited("the guest: %s", reason);
 	machine->noted |= 1U << event;
+	if (machine_first_noted(machine->noted) == event)
+		snprintf(machine->reason, sizeof(machine->reason), "%s", reason);
 	board_pause_soon(machine->board);
 	/* Can't fail: the counter is far from full. */
 	ssize_t ignored __attribute__((unused)) = write(machine->event_fd, &one, sizeof(one));
@@ -104,19 +121,6 @@ static int machine_restart(struct machine *machine, struct err **err)
 	return board_run(machine->board, err);
 }
 
-/* The one that counts if several vCPUs noted different things before they stopped. */
-static enum vm_event machine_first_noted(unsigned noted)
-{
-	static const enum vm_event by_weight[] = { VM_EVENT_BROKE, VM_EVENT_PANICKED,
-						   VM_EVENT_POWERED_OFF };
-
-	for (size_t i = 0; i < ARRAY_SIZE(by_weight); i++) {
-		if (noted & (1U << by_weight[i]))
-			return by_weight[i];
-	}
-	return VM_EVENT_RESET;
-}
-
 static void on_noted(void *arg, uint32_t events)
 {
 	struct machine *machine = arg;
@@ -140,6 +144,7 @@ static void on_noted(void *arg, uint32_t events)
 	}
 	if (!vm_state_is_final(machine->state) && machine_restart(machine, &err) < 0) {
 		log_line("restart: %s", err_message(err));
+		snprintf(machine->reason, sizeof(machine->reason), "restart: %s", err_message(err));
 		machine->state = VM_FAILED;
 	}
 	if (vm_state_is_final(machine->state))
@@ -231,6 +236,11 @@ int machine_kill(struct machine *machine, struct err **err)
 		return -1;
 	machine_end(machine, true);
 	return 0;
+}
+
+const char *machine_reason(const struct machine *machine)
+{
+	return machine->reason;
 }
 
 enum vm_state machine_state(const struct machine *machine)

@@ -54,6 +54,9 @@ int machine_press_power_button(struct machine *machine, struct err **err);
 int machine_kill(struct machine *machine, struct err **err);
 
 enum vm_state machine_state(const struct machine *machine);
+/* What brought the guest to its final state or made it reset last, such as "panicked" or "vCPU 0:
+ * ..."; "" before that. Valid as long as the machine. */
+const char *machine_reason(const struct machine *machine);
 /* Exits to user space since the start, resets included. */
 struct vm_exits machine_count_exits(const struct machine *machine);
 /* How often the guest reset itself. */

@@ -262,18 +262,10 @@ static const struct {
 	{ VIRTIO_PCI_COMMON_Q_ENABLE, 2, queue_enable_write },
 };
 
-void virtio_pci_common_write(struct virtio_pci *t, uint64_t offset, const uint8_t *data,
-			     unsigned len)
+static void register_write(struct virtio_pci *t, uint64_t offset, const uint8_t *data, unsigned len)
 {
 	uint32_t value = 0;
 
-	/* §4.1.3.1: a driver uses accesses of a register's own width, and halves for those of 64
-	 * bits. Whole ones are taken apart; anything else is dropped. */
-	if (len == 8) {
-		virtio_pci_common_write(t, offset, data, 4);
-		virtio_pci_common_write(t, offset + 4, data + 4, 4);
-		return;
-	}
 	if (len > sizeof(value))
 		return;
 	memcpy(&value, data, len);
@@ -287,4 +279,17 @@ void virtio_pci_common_write(struct virtio_pci *t, uint64_t offset, const uint8_
 			return;
 		}
 	}
+}
+
+/* §4.1.3.1: a driver uses accesses of a register's own width, and halves for those of 64 bits.
+ * Whole ones are taken apart; anything else is dropped. */
+void virtio_pci_common_write(struct virtio_pci *t, uint64_t offset, const uint8_t *data,
+			     unsigned len)
+{
+	if (len != 8) {
+		register_write(t, offset, data, len);
+		return;
+	}
+	register_write(t, offset, data, 4);
+	register_write(t, offset + 4, data + 4, 4);
 }

@@ -106,8 +106,6 @@ static int probe_make_vm(struct probe *p, struct err **err)
 	p->page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p->page == MAP_FAILED)
 		return err_set(err, ERR_NO_KVM, errno, "map a page for the probe");
-	memcpy(p->page, guest_code, sizeof(guest_code));
-
 	struct kvm_userspace_memory_region region = {
 		.guest_phys_addr = GUEST_PAGE,
 		.memory_size = PAGE_SIZE,
@@ -120,11 +118,11 @@ static int probe_make_vm(struct probe *p, struct err **err)
 }
 
 /* Flat 32-bit protected mode without paging, SSE on. */
-static int probe_set_registers(const struct probe *p, struct err **err)
+static int set_registers(int vcpu_fd, uint64_t gpa, struct err **err)
 {
 	struct kvm_sregs sregs;
 
-	if (ioctl(p->vcpu_fd, KVM_GET_SREGS, &sregs) < 0)
+	if (ioctl(vcpu_fd, KVM_GET_SREGS, &sregs) < 0)
 		return err_set(err, ERR_NO_KVM, errno, "KVM can't read a vCPU's registers");
 
 	struct kvm_segment data = {
@@ -144,10 +142,9 @@ static int probe_set_registers(const struct probe *p, struct err **err)
 	sregs.cr0 |= CR0_PE | CR0_NE;
 	sregs.cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT;
 
-	struct kvm_regs regs = { .rip = GUEST_PAGE, .rflags = 2 };
+	struct kvm_regs regs = { .rip = gpa, .rflags = 2 };
 
-	if (ioctl(p->vcpu_fd, KVM_SET_SREGS, &sregs) < 0 ||
-	    ioctl(p->vcpu_fd, KVM_SET_REGS, &regs) < 0)
+	if (ioctl(vcpu_fd, KVM_SET_SREGS, &sregs) < 0 || ioctl(vcpu_fd, KVM_SET_REGS, &regs) < 0)
 		return err_set(err, ERR_NO_KVM, errno, "KVM can't set a vCPU's registers");
 	return 0;
 }
@@ -183,9 +180,7 @@ static int probe_make_vcpu(struct probe *p, struct err **err)
 	p->run = mmap(NULL, p->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, p->vcpu_fd, 0);
 	if (p->run == MAP_FAILED)
 		return err_set(err, ERR_NO_KVM, errno, "KVM can't show a vCPU's state");
-	if (probe_set_cpuid(p, err) < 0)
-		return -1;
-	return probe_set_registers(p, err);
+	return probe_set_cpuid(p, err);
 }
 
 static bool product_arrived(const struct kvm_run *run)
@@ -199,22 +194,26 @@ static bool product_arrived(const struct kvm_run *run)
 	return value == (uint32_t)(FACTOR_A * FACTOR_B);
 }
 
-static int probe_run(const struct probe *p, struct err **err)
+int kvm_prove_vcpu(int vcpu_fd, struct kvm_run *run, void *hva, uint64_t gpa, struct err **err)
 {
+	memcpy(hva, guest_code, sizeof(guest_code));
+	if (set_registers(vcpu_fd, gpa, err) < 0)
+		return -1;
 	while (!probe_expired) {
-		if (ioctl(p->vcpu_fd, KVM_RUN, 0) < 0) {
+		if (ioctl(vcpu_fd, KVM_RUN, 0) < 0) {
 			if (errno == EINTR || errno == EAGAIN)
 				continue;
 			return err_set(err, ERR_NO_KVM, errno, "KVM can't run a vCPU");
 		}
-		if (product_arrived(p->run))
+		memset(hva, 0, sizeof(guest_code));
+		if (product_arrived(run))
 			return 0;
 		return err_set(err, ERR_NO_KVM, 0,
 			       "/dev/kvm opens but can't run guest code (only its instruction "
 			       "emulator works, exit reason %u): this machine has no usable "
 			       "virtualization; if it is a virtual machine, turn on nested "
 			       "virtualization outside",
-			       p->run->exit_reason);
+			       run->exit_reason);
 	}
 	return err_set(err, ERR_NO_KVM, 0,
 		       "/dev/kvm opens, but a guest of ten instructions didn't end "
@@ -262,7 +261,7 @@ int kvm_probe(struct err **err)
 	if (r == 0)
 		r = probe_make_vcpu(&p, err);
 	if (r == 0)
-		r = probe_run(&p, err);
+		r = kvm_prove_vcpu(p.vcpu_fd, p.run, p.page, GUEST_PAGE, err);
 	probe_close(&p);
 
 	timer_delete(timer);

@@ -10,7 +10,10 @@
 #ifndef LODGE_VM_KVM_PROBE_H
 #define LODGE_VM_KVM_PROBE_H
 
+#include <stdint.h>
+
 struct err;
+struct kvm_run;
 
 enum { KVM_PROBE_TIMEOUT_MS = 2000 };
 
@@ -18,5 +21,10 @@ enum { KVM_PROBE_TIMEOUT_MS = 2000 };
  * KVM_PROBE_TIMEOUT_MS; uses SIGALRM meanwhile, and puts its handler back. Not for a process that
  * has other threads. */
 int kvm_probe(struct err **err);
+
+/* The same on a vCPU that has its CPUID and hasn't run yet, which costs one exit: no guest is
+ * started on a KVM that can't run it. The code is put at hva, which the guest sees at gpa, and
+ * cleared again. Leaves the vCPU's registers for the caller to set. */
+int kvm_prove_vcpu(int vcpu_fd, struct kvm_run *run, void *hva, uint64_t gpa, struct err **err);
 
 #endif

@@ -14,11 +14,18 @@
 #include "vm/guest_memory.h"
 #include "vm/internal.h"
 #include "vm/irq.h"
+#include "vm/kvm_probe.h"
 
 /* Intel needs three pages for real mode's task state and one for an identity map, anywhere below
  * 4 GiB where there is no RAM; KVM ignores them on AMD. */
 #define TSS_GPA	     UINT64_C(0xfffbd000)
 #define IDENTITY_GPA UINT64_C(0xfffbc000)
+
+/* A page that is RAM in every guest, for code that is there only before the guest starts. */
+enum { PROOF_GPA = 0x1000, PROOF_LEN = 0x1000 };
+
+/* Intel SDM volume 1, 8.1.5 and 10.2.3: the values after reset. */
+enum { FPU_CONTROL_INITIAL = 0x37f, SSE_CONTROL_INITIAL = 0x1f80 };
 
 static const struct {
 	int cap;
@@ -91,6 +98,23 @@ static int vm_add_ram(struct vm *vm, const struct guest_memory *memory, struct e
 	return 0;
 }
 
+/* A KVM that opens may still be unable to run guest code (kvm_probe.h). */
+static int vm_prove(const struct vm *vm, const struct guest_memory *memory, struct err **err)
+{
+	const struct vcpu *vcpu = &vm->vcpus[0];
+	struct kvm_fpu fpu = { .fcw = FPU_CONTROL_INITIAL, .mxcsr = SSE_CONTROL_INITIAL };
+	void *page = guest_memory_range(memory, PROOF_GPA, PROOF_LEN);
+
+	if (!page)
+		return err_set(err, ERR_USAGE, 0,
+			       "memory: a guest needs at least a few pages (--memory)");
+	if (kvm_prove_vcpu(vcpu->fd, vcpu->run, page, PROOF_GPA, err) < 0)
+		return -1;
+	if (ioctl(vcpu->fd, KVM_SET_FPU, &fpu) < 0)
+		return err_set(err, ERR_FAILED, errno, "KVM: set the vCPU's floating point state");
+	return 0;
+}
+
 int vm_new(int kvm_fd, unsigned n_vcpus, const struct guest_memory *memory,
 	   const struct vm_host *host, struct vm **ret_vm, struct err **err)
 {
@@ -120,6 +144,8 @@ int vm_new(int kvm_fd, unsigned n_vcpus, const struct guest_memory *memory,
 			goto fail;
 		}
 	}
+	if (vm_prove(vm, memory, err) < 0)
+		goto fail;
 	*ret_vm = vm;
 	return 0;
 

@@ -28,7 +28,7 @@ from lablib import initramfs, machine, payload  # noqa: E402
 pytestmark = pytest.mark.skipif("LODGE_LAB" in os.environ, reason="there is no lab in the lab")
 
 
-def lab(*arguments, timeout=300, **options):
+def lab(*arguments, timeout=1500, **options):
     """Runs lab/run to its end. Waiting for a slot may add what its user sees but not what the command said."""
     done = subprocess.run(
         [RUN, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, check=False, **options
@@ -128,7 +128,7 @@ def test_outputs_stay_apart_and_the_status_comes_back():
 
 
 def test_output_is_binary_safe_and_whole():
-    done = lab("python3", "-c", "import os; os.write(1, bytes(range(256)) * 8192)", timeout=300)
+    done = lab("python3", "-c", "import os; os.write(1, bytes(range(256)) * 8192)")
     # One write to a pipe may be cut short by the kernel only if it doesn't fit; python3 was told to write once.
     assert done.returncode == 0
     assert done.stdout and done.stdout == (bytes(range(256)) * 8192)[: len(done.stdout)]

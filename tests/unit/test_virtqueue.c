@@ -114,11 +114,11 @@ static void indices_go_round_past_65535(void **state)
 static void a_full_queue_is_taken_whole(void **state)
 {
 	(void)state;
-	for (uint16_t i = 0; i < SIZE; i++) {
-		driver_set_desc(&f.driver, i, BUF + i, 1, 0, 0);
-		driver_offer(&f.driver, i);
+	for (unsigned i = 0; i < SIZE; i++) {
+		driver_set_desc(&f.driver, (uint16_t)i, BUF + i, 1, 0, 0);
+		driver_offer(&f.driver, (uint16_t)i);
 	}
-	for (uint16_t i = 0; i < SIZE; i++) {
+	for (unsigned i = 0; i < SIZE; i++) {
 		assert_int_equal(virtqueue_pop(&f.vq, &f.chain), 1);
 		assert_int_equal(f.chain.head, i);
 	}
@@ -128,9 +128,9 @@ static void a_full_queue_is_taken_whole(void **state)
 static void a_chain_as_long_as_the_queue_is_allowed(void **state)
 {
 	(void)state;
-	for (uint16_t i = 0; i < SIZE; i++)
-		driver_set_desc(&f.driver, i, BUF + i, 1, i < SIZE - 1 ? VRING_DESC_F_NEXT : 0,
-				i + 1);
+	for (unsigned i = 0; i < SIZE; i++)
+		driver_set_desc(&f.driver, (uint16_t)i, BUF + i, 1,
+				i < SIZE - 1 ? VRING_DESC_F_NEXT : 0, (uint16_t)(i + 1));
 	driver_offer(&f.driver, 0);
 	assert_int_equal(virtqueue_pop(&f.vq, &f.chain), 1);
 	assert_int_equal(f.chain.n_readable, SIZE);
