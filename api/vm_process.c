@@ -28,6 +28,9 @@
 #include "machine/config.h"
 #include "machine/machine.h"
 
+/* How long a client may take to read a part of the last output. */
+enum { LAST_OUTPUT_MS = 500 };
+
 /* What is opened before the fork, and belongs to the VM process after it. */
 struct vm_files {
 	struct rundir *rundir;
@@ -263,6 +266,8 @@ static int vm_process_main(struct vm_process *process)
 		log_line("%s", err_message(err));
 		process->exit_status = vm_state_exit_status(VM_FAILED, false);
 	}
+	if (process->console)
+		console_finish(process->console, LAST_OUTPUT_MS);
 	/* The name is free as soon as its sockets are of no use any more. */
 	rundir_remove(process->files->rundir);
 	vm_process_tear_down(process);

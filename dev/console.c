@@ -12,6 +12,7 @@
 #include "dev/console.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,39 @@ void console_write(struct console *console, const void *data, size_t len)
 
 		if (client->fd >= 0 && !client->socket_full)
 			client_flush(client);
+	}
+}
+
+/* The clients that wait for EPOLLOUT, as poll(2) wants them. */
+static nfds_t console_lagging(struct console *console, struct pollfd *fds)
+{
+	nfds_t n = 0;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *client = &console->clients[i];
+
+		if (client->fd < 0)
+			continue;
+		client_flush(client);
+		if (client->socket_full)
+			fds[n++] = (struct pollfd){ .fd = client->fd, .events = POLLOUT };
+	}
+	return n;
+}
+
+void console_finish(struct console *console, int timeout_ms)
+{
+	struct pollfd fds[CLIENTS_MAX];
+	nfds_t n;
+
+	while ((n = console_lagging(console, fds)) > 0) {
+		/* Those that don't take anything for so long, or are gone, lose the rest. */
+		if (poll(fds, n, timeout_ms) <= 0)
+			return;
+		for (nfds_t i = 0; i < n; i++) {
+			if (fds[i].revents & (POLLHUP | POLLERR))
+				return;
+		}
 	}
 }
 

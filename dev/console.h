@@ -39,6 +39,10 @@ void console_free(struct console *console);
 /* From the guest to the clients. Never blocks, never fails. */
 void console_write(struct console *console, const void *data, size_t len);
 
+/* Gets the last output to the clients: returns when they have it, or when none of them took
+ * anything for timeout_ms. The one call here that waits. */
+void console_finish(struct console *console, int timeout_ms);
+
 /* The input devices, by rank: the highest rank that is attached gets what is typed. A device
  * attaches when its driver is ready and detaches at reset. */
 enum console_rank { CONSOLE_SERIAL, CONSOLE_VIRTIO, CONSOLE_RANKS };

@@ -14,11 +14,12 @@ PAGES = sorted(
 )
 
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)[^)]*\)")
-# Pages of docs/ that are named in running text, and programs and folders of the tree in `code`.
+# Pages of docs/ that are named in running text, and files and folders of the tree in `code`; lab/
+# isn't among them, as it's also the name of a folder in the cache.
 PAGE = re.compile(r"\bdocs/[a-z0-9-]+\.md\b")
 PATH = re.compile(
-    r"`((?:api|base|bench|boot|cmd|dev|guest|host|lab|machine|man|mem|pci|tests|tools|uapi|virtio|vm)"
-    r"/[A-Za-z0-9_./-]*)"
+    r"`((?:api|base|bench|boot|cmd|dev|guest|host|machine|man|mem|pci|tests|tools|uapi|virtio|vm)"
+    r"/[A-Za-z0-9_./-]*)(?=[`\s:])"
 )
 
 
