@@ -203,7 +203,7 @@ class Base:
         self.kernel = lab_kernel()
         self.packages = package_list()
         package = read_text(os.path.join(self.kernel, "package"))
-        sources = [read_text(os.path.join(LAB, "lablib", name)) for name in ("base.py", "squash.py")]
+        sources = [read_text(os.path.join(LAB, "lablib", "base.py"))]
         self.key = digest(*self.packages, package, *sources)
         sources = [read_text(os.path.join(LAB, name)) for name in ("init", "agent.c", "lablib/initramfs.py")]
         self.boot_key = digest(package, *sources)

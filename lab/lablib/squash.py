@@ -9,11 +9,22 @@ import tarfile
 from .common import LabError, die_with_parent, package_of
 
 
+class Forward:
+    """A pipe, as much of a file as tarfile asks for. Its own mode for pipes copies everything many times."""
+
+    def __init__(self, stream):
+        self.write = stream.write
+
+    @staticmethod
+    def tell():
+        return 0
+
+
 class Tree:
     """A tar stream of files of this machine at their own paths, owned by root."""
 
     def __init__(self, stream):
-        self.tar = tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT, bufsize=1 << 20)
+        self.tar = tarfile.open(fileobj=Forward(stream), mode="w", format=tarfile.GNU_FORMAT, copybufsize=1 << 20)
         self.names = set()
         self.parents = {}
 
