@@ -207,10 +207,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 
+	int in[2];
 	int out[2];
 	int start[2];
 
-	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(start, O_CLOEXEC) < 0)
+	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(start, O_CLOEXEC) < 0)
 		fail("pipe");
 	if (trace)
 		trace_start(entry);
@@ -220,7 +221,9 @@ int main(int argc, char **argv)
 	if (pid < 0)
 		fail("fork");
 	if (pid == 0) {
-		/* The command's stdin stays open and silent. */
+		/* The command's input stays open and silent: QEMU drops a console whose input ends.
+		 */
+		dup2(in[0], STDIN_FILENO);
 		dup2(out[1], STDOUT_FILENO);
 		uint64_t tsc = __rdtsc();
 

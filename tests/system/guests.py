@@ -119,7 +119,13 @@ class Guest:
         self.output += data.decode(errors="replace").replace("\r", "")
 
     def ready(self):
-        self.expect(READY)
+        """Waits for the guest's first line. Used as `with Guest().ready() as guest`, so a guest that
+        doesn't come up is ended here."""
+        try:
+            self.expect(READY)
+        except AssertionError:
+            self.__exit__()
+            raise
         return self
 
     def send(self, line):

@@ -15,7 +15,7 @@ def check_resources(guest, cpus, mib):
     _, meminfo = guest.order("meminfo")
     total = int(re.search(r"MemTotal:\s+(\d+)", "\n".join(meminfo))[1])
     # The kernel keeps its image and its page descriptors out of MemTotal.
-    assert mib * 1024 - 80 * 1024 - mib * 1024 // 50 < total <= mib * 1024
+    assert max(0, mib * 1024 - 80 * 1024 - mib * 1024 // 50) < total <= mib * 1024
 
 
 @pytest.mark.parametrize("boot", ["unpack", "direct"])
@@ -36,9 +36,16 @@ def test_vcpus_are_brought_up_by_the_guest(flavour, cpus):
         assert [f"vcpu{i}" in guest.threads() for i in range(cpus)] == [True] * cpus
 
 
-@pytest.mark.parametrize(("flavour", "memory"), [("6.1-cloud", "64M"), ("6.12-cloud", "128M"), ("6.12-cloud", "5G")])
-def test_memory_from_small_to_beyond_the_device_hole(flavour, memory):
-    with Guest(flavour, memory=memory).ready() as guest:
+# Debian's kernels take 44 MiB of 64 for themselves before they start to allocate, and the files of
+# tracefs take most of the rest, so that they run out of memory, whoever boots them. Locked down, the
+# kernel makes none (docs/boot.md).
+SMALL = "lockdown=confidentiality"
+
+
+@pytest.mark.parametrize(("flavour", "memory", "append"), [
+    ("6.1-cloud", "64M", SMALL), ("6.12-cloud", "128M", ""), ("6.12-cloud", "5G", "")])
+def test_memory_from_small_to_beyond_the_device_hole(flavour, memory, append):
+    with Guest(flavour, memory=memory, append=append).ready() as guest:
         check_resources(guest, 1, SIZES[memory])
 
 
