@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/kvm.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
@@ -48,6 +49,7 @@
 #define PVPANIC_PORT	 0x505
 #define PVPANIC_PANICKED 1
 #define DEBUGCON_PORT	 0xe9
+#define APIC_BASE_ENABLE (1ULL << 11)
 
 enum { ORDER_TTY = 1, ORDER_WARM = 2, ORDER_SWAP = 4 };
 
@@ -110,6 +112,59 @@ __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *for
 	send_frame('L', text, n < (int)sizeof(text) ? (uint32_t)n : (uint32_t)sizeof(text) - 1);
 	for (;;)
 		pause();
+}
+
+/* With nobody to tell yet: to the console, and the power-off by which a failed start is known. */
+__attribute__((noreturn)) static void fail_start(const char *what)
+{
+	fprintf(stderr, "lab: %s: %m\n", what);
+	reboot(RB_POWER_OFF);
+	_exit(1);
+}
+
+/* A vCPU that never runs; its descriptors stay open for as long as the lab. */
+static int make_idle_vcpu(int kvm, bool irqchip)
+{
+	int vm = ioctl(kvm, KVM_CREATE_VM, 0UL);
+	int vcpu;
+
+	if (vm < 0)
+		fail_start("cannot create a VM");
+	if (irqchip && ioctl(vm, KVM_CREATE_IRQCHIP, 0UL) < 0)
+		fail_start("cannot create a VM's interrupt controllers");
+	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0UL);
+	if (vcpu < 0)
+		fail_start("cannot create a vCPU");
+	return vcpu;
+}
+
+/*
+ * Keeps KVM from patching the host kernel's code while guests start and end.
+ *
+ * Static keys follow what VMs there are: whether any (preempt_notifier_key), whether one has a vCPU
+ * whose APIC is off by its base register (apic_hw_disabled) or by its spurious vector register
+ * (apic_sw_disabled), or that has none (kvm_has_noapic_vcpu). Each time one of these counts leaves
+ * or reaches zero, the kernel patches the code that asks. With several CPUs QEMU may go on using
+ * its translation of what stood there before; the host then dies of an int3 that is long gone. With
+ * these two vCPUs the counts never are zero.
+ */
+static void hold_kvm_keys(void)
+{
+	struct kvm_sregs sregs;
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int vcpu;
+
+	if (kvm < 0)
+		fail_start("cannot open /dev/kvm");
+	make_idle_vcpu(kvm, false);
+	vcpu = make_idle_vcpu(kvm, true);
+	/* Its APIC is off by the spurious vector register since reset. */
+	if (ioctl(vcpu, KVM_GET_SREGS, &sregs) < 0)
+		fail_start("cannot read a vCPU's registers");
+	sregs.apic_base &= ~APIC_BASE_ENABLE;
+	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) < 0)
+		fail_start("cannot switch a vCPU's APIC off");
+	close(kvm);
 }
 
 /* Reads the order past the page cache, which must not keep the empty payload of before. */
@@ -422,6 +477,7 @@ int main(int argc, char *argv[])
 	if (argc != 2 || pipe2(child_event, O_CLOEXEC | O_NONBLOCK) < 0 || iopl(3) < 0)
 		return 1;
 	channel_fd = open(CHANNEL_DEVICE, O_RDWR | O_CLOEXEC);
+	hold_kvm_keys();
 	sync();
 	outb(PVPANIC_PANICKED, PVPANIC_PORT);
 

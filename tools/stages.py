@@ -6,6 +6,7 @@ A stage that finds nothing to run has failed: a check that silently checks nothi
 none.
 """
 
+import concurrent.futures
 import dataclasses
 import glob
 import json
@@ -21,6 +22,10 @@ FUZZ_SECONDS = 20
 GUESTS = ["6.1-cloud", "6.12-cloud", "6.12-generic"]
 # For all the system tests; below what tools/check gives a stage, so that the lab says why it ended.
 LAB_SECONDS = 1500
+# The labs that share the system tests. Two with one CPU each keep both processors of a small
+# machine busy, and no emulated CPU changes code that another is running.
+SHARDS = 2
+SHARD_LAB = ["lab/run", "--cpus", "1", "--memory", "4G", "--swap", "2G"]
 
 # Folders whose C files aren't ours to judge.
 FOREIGN = {"uapi"}
@@ -260,12 +265,48 @@ def count_pytest(text, status):
     return tally
 
 
+def has_tests(folder):
+    return bool(glob.glob(builds.path(f"{folder}/**/test_*.py"), recursive=True))
+
+
+def pytest_command(*arguments):
+    quiet = ["-p", "no:cacheprovider", "-q", "-ra", "--durations=5"]
+    return [PYTHON, "-B", "-m", "pytest", *quiet, *arguments]
+
+
 def pytest(run, folder, *wrapper):
-    if not glob.glob(builds.path(f"{folder}/**/test_*.py"), recursive=True):
+    if not has_tests(folder):
         return nothing(f"no tests in {folder}")
-    command = [*wrapper, PYTHON, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-ra"]
-    status = run(*command, "--durations=5", folder)
+    status = run(*wrapper, *pytest_command(folder))
     return count_pytest(run.text(), status)
+
+
+def run_shard(run, folder, which):
+    """One of SHARDS labs with its part of the tests: its tally, and what it said."""
+    path = f"{os.path.splitext(run.path)[0]}-{which}.log"
+    # To a log of its own: two that write at the same time can't share one.
+    into = ["sh", "-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", path]
+    wrapper = [*SHARD_LAB, "--timeout", str(LAB_SECONDS), "--"]
+    status = run(*into, *wrapper, *pytest_command(f"--shard={which}/{SHARDS}", folder))
+    with open(path, "a+", encoding="utf-8", errors="replace") as file:
+        file.seek(0)
+        text = file.read()
+    return count_pytest(text, status), text
+
+
+def pytest_in_shards(run, folder):
+    if not has_tests(folder):
+        return nothing(f"no tests in {folder}")
+    with concurrent.futures.ThreadPoolExecutor(SHARDS) as pool:
+        done = list(pool.map(lambda which: run_shard(run, folder, which), range(1, SHARDS + 1)))
+    total = Tally(note=f"{SHARDS} labs")
+    # The end of the log is what is shown: who failed comes last.
+    for which, (tally, text) in sorted(enumerate(done, 1), key=lambda shard: shard[1][0].failed):
+        run.say(f"--- shard {which} of {SHARDS}: {tally.note}".rstrip(": ") + f"\n{text}")
+        total.passed += tally.passed
+        total.failed += tally.failed
+        total.skipped += tally.skipped
+    return total
 
 
 def docs(run):
@@ -277,16 +318,25 @@ def tools(run):
     return pytest(run, "tests/tools")
 
 
+def kvm_is_usable(run):
+    run.build("build", [])
+    return run("lab/usable-kvm") == 0
+
+
 def prepare(run):
     """Makes what the tests in the lab would otherwise make while their clocks run."""
-    run.build("build", [])
+    shapes = [["lab/run"], ["lab/run", "--count"]]  # those of tests/lab
+    if not kvm_is_usable(run):
+        shapes.append(SHARD_LAB)
     made = [run("guest/initrd", flavour) == 0 for flavour in GUESTS]
-    return one(all(made) and run("lab/auto", "true") == 0)
+    made += [run(*shape, "--prepare") == 0 for shape in shapes]
+    return one(all(made))
 
 
 def system(run):
-    run.build("build", [])
-    return pytest(run, "tests/system", "lab/auto", "--timeout", str(LAB_SECONDS))
+    if kvm_is_usable(run):
+        return pytest(run, "tests/system", "lab/auto")
+    return pytest_in_shards(run, "tests/system")
 
 
 def lab(run):

@@ -1,9 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every system test gets: a host without guests before it, and none left behind after it."""
+"""What every system test gets: a host without guests before it, and none left behind after it.
+
+--shard=I/N runs every Nth test from the Ith on, so that N labs can share the tests. Neighbours, which
+tend to take equally long, go to different shards. (With a space instead of the equals sign pytest,
+which reads this file late, may take I/N for a path.)
+"""
+
+import re
 
 import pytest
 
 from guests import lodge, names
+
+
+def shard(text):
+    """The type of --shard: (which, of how many), counted from 1."""
+    match = re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", text)
+    if not match or int(match[1]) > int(match[2]):
+        raise pytest.UsageError(f"--shard takes I/N, such as 1/2, not '{text}'")
+    return int(match[1]), int(match[2])
+
+
+def pytest_addoption(parser):
+    parser.addoption("--shard", metavar="I/N", type=shard, default=(1, 1), help="run the Ith of N equal parts of the tests")
+
+
+@pytest.hookimpl(trylast=True)  # what -k and -m choose is what is divided
+def pytest_collection_modifyitems(config, items):
+    which, of = config.getoption("--shard")
+    mine = items[which - 1 :: of]
+    others = [item for index, item in enumerate(items) if index % of != which - 1]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = mine
 
 
 @pytest.fixture(autouse=True)
