@@ -331,12 +331,14 @@ int console_listen(struct console *console, int listen_fd, struct err **err)
 
 void console_set_size(struct console *console, uint16_t columns, uint16_t rows)
 {
-	const struct console_input *input = console_top_input(console);
-
 	console->columns = columns;
 	console->rows = rows;
-	if (input && input->resize)
-		input->resize(input->opaque, columns, rows);
+	for (int rank = 0; rank < CONSOLE_RANKS; rank++) {
+		const struct console_input *input = &console->inputs[rank];
+
+		if (console->attached[rank] && input->resize)
+			input->resize(input->opaque, columns, rows);
+	}
 }
 
 void console_get_size(const struct console *console, uint16_t *ret_columns, uint16_t *ret_rows)

@@ -7,8 +7,8 @@
  * first gets what no client has seen yet. A client that can't keep up loses the middle and is told
  * so: the guest never waits for a client, and the VM process never grows.
  *
- * What clients type goes to one input device: virtio-console once the guest's driver has it
- * ready, else the serial port.
+ * What clients type goes to one input device: the serial port while the guest listens to it, else
+ * virtio-console once its driver is ready. Until then it waits.
  */
 #ifndef LODGE_DEV_CONSOLE_H
 #define LODGE_DEV_CONSOLE_H
@@ -43,9 +43,10 @@ void console_write(struct console *console, const void *data, size_t len);
  * anything for timeout_ms. The one call here that waits. */
 void console_finish(struct console *console, int timeout_ms);
 
-/* The input devices, by rank: the highest rank that is attached gets what is typed. A device
- * attaches when its driver is ready and detaches at reset. */
-enum console_rank { CONSOLE_SERIAL, CONSOLE_VIRTIO, CONSOLE_RANKS };
+/* The input devices, by rank: the highest rank that is attached gets what is typed. virtio-console
+ * attaches when its driver is ready, which says nothing of who uses it; the serial port when a
+ * program in the guest has it open, and so comes first. */
+enum console_rank { CONSOLE_VIRTIO, CONSOLE_SERIAL, CONSOLE_RANKS };
 void console_attach(struct console *console, enum console_rank rank,
 		    const struct console_input *input);
 void console_detach(struct console *console, enum console_rank rank);

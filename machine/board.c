@@ -33,8 +33,9 @@ enum {
 	POWER_BUTTON_PIN = 5,
 };
 
-/* The serial port's interrupt enable register: received data available. */
-enum { SERIAL_IER = 1, SERIAL_IER_RDI = 1 };
+/* The serial port's interrupt enable register: received data available; and its modem control
+ * register: the pin that lets the interrupt out of a PC's serial port. */
+enum { SERIAL_IER_RDI = 0x01, SERIAL_MCR_OUT2 = 0x08 };
 
 enum { BOARD_PCI_DEVICES = 2 };
 
@@ -124,16 +125,23 @@ static void serial_port_read(void *opaque, uint64_t offset, uint8_t *data, unsig
 	serial_bus_ops.read(&board->serial, offset, data, len);
 }
 
-/* The serial port takes what is typed only while the guest listens to it, so that nothing is lost
- * in it before virtio-console's driver is there. */
+/* A program in the guest has the port open: it wants to be interrupted when something comes in. A
+ * driver that only looks for ports sets the one bit for a moment, but not the other. */
+static bool serial_listens(const struct board *board)
+{
+	return (board->serial.state.ier & SERIAL_IER_RDI) &&
+	       (board->serial.state.mcr & SERIAL_MCR_OUT2);
+}
+
+/* The serial port takes what is typed only while the guest listens to it. */
 static void serial_port_write(void *opaque, uint64_t offset, const uint8_t *data, unsigned len)
 {
 	struct board *board = opaque;
-	bool listened = board->serial.state.ier & SERIAL_IER_RDI;
+	bool listened = serial_listens(board);
 
 	serial_bus_ops.write(&board->serial, offset, data, len);
 
-	bool listens = board->serial.state.ier & SERIAL_IER_RDI;
+	bool listens = serial_listens(board);
 
 	if (listens && !listened)
 		console_attach(

@@ -15,7 +15,7 @@ def check_resources(guest, cpus, mib):
     _, meminfo = guest.order("meminfo")
     total = int(re.search(r"MemTotal:\s+(\d+)", "\n".join(meminfo))[1])
     # The kernel keeps its image and its page descriptors out of MemTotal.
-    assert max(0, mib * 1024 - 80 * 1024 - mib * 1024 // 50) < total <= mib * 1024
+    assert max(0, mib * 1024 - 80 * 1024 - mib * 1024 // 25) < total <= mib * 1024
 
 
 @pytest.mark.parametrize("boot", ["unpack", "direct"])
