@@ -39,6 +39,12 @@ def kernel_image(guest):
     return [mapping for mapping in ram if "/kernels/" in mapping[2]]
 
 
+def hush(guest):
+    """Leaves the guest with nothing to do: its kernel would fetch random numbers every minute."""
+    guest.order("sh echo none > /sys/class/misc/hw_random/rng_current")
+
+
 def switches(tid, pid):
+    """How often a thread was woken or pushed aside."""
     text = pathlib.Path(f"/proc/{pid}/task/{tid}/status").read_text()
     return sum(int(n) for n in re.findall(r"voluntary_ctxt_switches:\s+(\d+)", text))
