@@ -330,11 +330,6 @@ void rundir_remove(struct rundir *rundir)
 	set_lock(rundir->claim_fd, F_OFD_SETLK, F_UNLCK);
 }
 
-const char *rundir_name(const struct rundir *rundir)
-{
-	return rundir->name;
-}
-
 int rundir_create_file(struct rundir *rundir, const char *file, int *ret_fd, struct err **err)
 {
 	int fd = openat(rundir->dir_fd, file,

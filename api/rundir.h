@@ -51,8 +51,6 @@ void rundir_free(struct rundir *rundir);
  */
 void rundir_remove(struct rundir *rundir);
 
-const char *rundir_name(const struct rundir *rundir);
-
 /* Makes a new file of mode 0600 in the directory, open for appending. */
 int rundir_create_file(struct rundir *rundir, const char *file, int *ret_fd, struct err **err);
 /* Writes a new file with a JSON value in it. */

@@ -2,6 +2,7 @@
 /* The VM process: see vm_process.h. What it answers on its control socket is in vm_verbs.c. */
 #include "api/vm_process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -233,11 +234,33 @@ static void report_to_parent(int fd, const struct err *err)
 		fdio_write(fd, err_message(err), strlen(err_message(err)), NULL);
 }
 
+/* What lodge opens is closed on exec, so what isn't was inherited: locks and pipes of whoever
+ * started the guest, which must not live as long as the guest does. */
+static void close_inherited(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		int fd = (int)strtol(e->d_name, NULL, 10);
+		int flags = fcntl(fd, F_GETFD);
+
+		if (fd > STDERR_FILENO && flags >= 0 && !(flags & FD_CLOEXEC))
+			close(fd);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static void vm_process_detach(const struct vm_process *process)
 {
 	char title[VM_NAME_MAX + sizeof("lodge: ")];
 
 	setsid();
+	close_inherited();
+	/* Its directory could not be unmounted; nothing is opened by a relative path any more. */
+	if (chdir("/") < 0)
+		log_line("/: %s", strerror(errno));
 	dup2(process->files->null_fd, STDIN_FILENO);
 	dup2(process->files->log_fd, STDOUT_FILENO);
 	dup2(process->files->log_fd, STDERR_FILENO);

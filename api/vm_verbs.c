@@ -29,8 +29,9 @@ struct vm_verbs {
 
 static json_t *end_to_json(const struct vm_verbs *verbs, enum vm_state state)
 {
-	return json_pack("{s:s, s:i, s:s}", "state", vm_state_name(state), "exit_status",
-			 verbs->exit_status, "reason", machine_reason(verbs->host.machine));
+	return json_pack("{s:s, s:i, s:o}", "state", vm_state_name(state), "exit_status",
+			 verbs->exit_status, "reason",
+			 protocol_text(machine_reason(verbs->host.machine)));
 }
 
 static uint64_t uptime_ms(const struct vm_verbs *verbs)

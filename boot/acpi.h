@@ -23,8 +23,6 @@ enum {
 	ACPI_SLEEP_STATUS_PORT = 0x601,
 	ACPI_RESET_PORT = 0x602, /* 1 byte */
 	ACPI_RESET_VALUE = 1,
-	ACPI_SLEEP_TYPE_OFF = 5, /* SLP_TYP for S5 */
-	ACPI_EVENT_PIN = 5,	 /* of the I/O APIC, edge: the power button */
 	ACPI_CPUS_MAX = 255,
 };
 

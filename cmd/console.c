@@ -10,7 +10,7 @@
 #include "cmd/report.h"
 
 static const struct command_option options[] = {
-	{ "escape", 'e', "KEY", "the escape key: ^A to ^_, or none (^])" },
+	{ "escape", 'e', "KEY", "the escape key: ^A to ^_, ^?, or none (^])" },
 	{ 0 },
 };
 

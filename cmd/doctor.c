@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <linux/io_uring.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -66,7 +67,8 @@ static int examine_host(bool json)
 		struct doctor_finding f = { 0 };
 
 		doctor_checks[i].examine(&host, &f);
-		if (i == 0) /* the first is KVM, and the only one that guests can't do without */
+		/* The only one that guests can't do without. */
+		if (strcmp(doctor_checks[i].name, "kvm") == 0)
 			usable = f.level == DOCTOR_OK;
 		if (json)
 			json_array_append_new(list, finding_to_json(&doctor_checks[i], &f));

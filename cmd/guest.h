@@ -28,7 +28,7 @@ int guest_names_get(struct guest_names *names, bool all, int argc, char **argv, 
 void guest_names_clear(struct guest_names *names);
 
 /* Does one thing to each guest: reports what fails, goes on, and returns the first failure's exit
- * status, or 0. */
+ * status, or 0. Of listed guests, those whose state doesn't allow it are passed over. */
 int guest_each(const struct guest_names *names, int (*fn)(const char *name, struct err **err));
 
 /* The whole run of a verb that takes NAME... or --all and does one thing to each. */

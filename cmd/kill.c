@@ -19,7 +19,7 @@ static int run_kill(int argc, char **argv)
 }
 
 static const struct command_option options[] = {
-	{ "all", 'a', NULL, "every guest that is running" },
+	{ "all", 'a', NULL, "every guest" },
 	{ 0 },
 };
 

@@ -16,7 +16,7 @@ static int run_resume(int argc, char **argv)
 }
 
 static const struct command_option options[] = {
-	{ "all", 'a', NULL, "every guest that is running" },
+	{ "all", 'a', NULL, "every guest" },
 	{ 0 },
 };
 

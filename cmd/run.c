@@ -52,7 +52,7 @@ static const struct command_option options[] = {
 	{ "boot", 'b', "HOW", "auto, unpack or direct (auto)" },
 	{ "on-reset", 'r', "WHAT", "restart or stop (restart)" },
 	{ "config", 'f', "FILE", "the same as JSON; options come over it" },
-	{ "escape", 'e', "KEY", "the console's escape key: ^A to ^_, or none (^])" },
+	{ "escape", 'e', "KEY", "the console's escape key: ^A to ^_, ^?, or none (^])" },
 	{ "detach", 'd', NULL, "leave it in the background and print its name" },
 	{ 0 },
 };
@@ -83,14 +83,24 @@ static const char **request_slot(struct request *request, int c)
 	}
 }
 
+/* A path that is no file is the request's fault, not the host's. */
+static bool is_wrong_path(int errnum)
+{
+	return errnum == ENOENT || errnum == ENOTDIR || errnum == EISDIR || errnum == ENAMETOOLONG;
+}
+
 static int read_config_file(struct vm_config *config, const char *path, struct err **err)
 {
 	_cleanup_free_ char *text = NULL;
+	_cleanup_err_ struct err *why = NULL;
 	json_error_t where;
 	size_t len;
 
-	if (fdio_read_file(AT_FDCWD, path, CONFIG_FILE_MAX, &text, &len, err) < 0)
-		return err_wrap(err, "--config");
+	if (fdio_read_file(AT_FDCWD, path, CONFIG_FILE_MAX, &text, &len, &why) < 0) {
+		enum err_code code = is_wrong_path(err_errno(why)) ? ERR_USAGE : err_code(why);
+
+		return err_set(err, code, 0, "--config: %s", err_message(why));
+	}
 
 	json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
 
@@ -264,8 +274,11 @@ static int run_run(int argc, char **argv)
 		else
 			*request_slot(&request, c) = value;
 	}
-	if (c == OPTIONS_EXIT || options_operands(&cmd_run, argc, 0, 0, NULL, &status) < 0)
+	if (c == OPTIONS_EXIT)
 		return status;
+	if (optind < argc)
+		return report_usage(&cmd_run,
+				    "run takes no operands (the kernel is --kernel FILE)");
 	if (!request.kernel && !request.config)
 		return report_usage(&cmd_run, "no kernel given: lodge run --kernel FILE");
 	if ((request.escape && escape_parse(request.escape, &escape_key, &err) < 0) ||
@@ -280,8 +293,9 @@ const struct command cmd_run = {
 	.summary = "Starts a guest",
 	.details =
 	    "Shows the guest's console until it ends, and then exits with its status: 0 stopped,\n"
-	    "6 its kernel panicked, 7 ended by force, 1 failed. SIGINT, SIGTERM and SIGHUP press\n"
-	    "the guest's power button; after 10 seconds, or at a second signal, it's ended by force.\n",
+	    "6 its kernel panicked, 7 ended by force, 1 failed. SIGINT, SIGTERM, SIGHUP and\n"
+	    "SIGQUIT press the guest's power button; after 10 seconds, or at a second signal, it's\n"
+	    "ended by force.\n",
 	.options = options,
 	.run = run_run,
 };

@@ -110,7 +110,7 @@ static int run_stop(int argc, char **argv)
 
 static const struct command_option options[] = {
 	{ "timeout", 't', "SECONDS", "how long the guest may take before force (30)" },
-	{ "all", 'a', NULL, "every guest that is running" },
+	{ "all", 'a', NULL, "every guest" },
 	{ 0 },
 };
 

@@ -12,6 +12,7 @@
 #include "dev/console.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,12 +34,14 @@ struct client {
 	uint64_t next;	  /* number of the next byte of output it gets */
 	bool socket_full; /* waiting for EPOLLOUT */
 	bool input_over;  /* it sends no more, but may still read */
+	bool output_over; /* it reads no more */
 };
 
 struct console {
 	struct loop *loop;
 	struct loop_source *listener;
 	int listen_fd;
+	int spare_fd; /* given up for a moment when there are no others left */
 
 	uint64_t end;  /* number of output bytes so far */
 	uint64_t seen; /* the first byte that no client got */
@@ -61,6 +64,7 @@ int console_new(struct loop *loop, struct console **ret_console, struct err **er
 	if (!console)
 		return err_set(err, ERR_NO_SPACE, errno, "console");
 	console->loop = loop;
+	console->spare_fd = -1;
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		console->clients[i] = (struct client){ .console = console, .fd = -1 };
 	*ret_console = console;
@@ -79,6 +83,7 @@ void console_free(struct console *console)
 	if (!console)
 		return;
 	loop_remove(console->listener);
+	cleanup_close(&console->spare_fd);
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		if (console->clients[i].fd >= 0)
 			client_close(&console->clients[i]);
@@ -103,6 +108,16 @@ static void clients_wait(struct console *console)
 	}
 }
 
+/* Sends some bytes; -1 if the socket takes none, now or ever again. */
+static ssize_t client_send(struct client *client, const void *data, size_t len)
+{
+	ssize_t n = send(client->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		client->output_over = true;
+	return n;
+}
+
 /* Tells a client what it lost, and moves it to the oldest byte that is left. Returns false if the
  * socket took less than the whole notice; the client will be asked again. */
 static bool client_skip(struct client *client)
@@ -117,7 +132,7 @@ static bool client_skip(struct client *client)
 	int n = snprintf(notice, sizeof(notice), "\r\n[%llu bytes of output were skipped]\r\n",
 			 (unsigned long long)(oldest - client->next));
 
-	if (send(client->fd, notice, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) != n)
+	if (client_send(client, notice, (size_t)n) != n)
 		return false;
 	client->next = oldest;
 	return true;
@@ -137,15 +152,17 @@ static void client_flush(struct client *client)
 		if (len > CONSOLE_RING - at)
 			len = CONSOLE_RING - at;
 
-		ssize_t n = send(client->fd, console->ring + at, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = client_send(client, console->ring + at, len);
 
-		if (n < 0) {
-			/* Any error other than a full socket shows up as EPOLLHUP too. */
+		if (n < 0)
 			client->socket_full = true;
-			break;
-		}
-		client->next += (uint64_t)n;
+		else
+			client->next += (uint64_t)n;
 	}
+	/* There is nothing to wait for. The client isn't closed here, where a vCPU may be writing,
+	 * but when its other end is. */
+	if (client->output_over)
+		client->socket_full = false;
 	if (client->next > console->seen)
 		console->seen = client->next;
 	if (client->socket_full != was_full)
@@ -169,7 +186,7 @@ void console_write(struct console *console, const void *data, size_t len)
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		struct client *client = &console->clients[i];
 
-		if (client->fd >= 0 && !client->socket_full)
+		if (client->fd >= 0 && !client->socket_full && !client->output_over)
 			client_flush(client);
 	}
 }
@@ -182,7 +199,7 @@ static nfds_t console_lagging(struct console *console, struct pollfd *fds)
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		struct client *client = &console->clients[i];
 
-		if (client->fd < 0)
+		if (client->fd < 0 || client->output_over)
 			continue;
 		client_flush(client);
 		if (client->socket_full)
@@ -197,13 +214,9 @@ void console_finish(struct console *console, int timeout_ms)
 	nfds_t n;
 
 	while ((n = console_lagging(console, fds)) > 0) {
-		/* Those that don't take anything for so long, or are gone, lose the rest. */
-		if (poll(fds, n, timeout_ms) <= 0)
+		/* Those that don't take anything for so long lose the rest. */
+		if (poll(fds, n, timeout_ms) == 0)
 			return;
-		for (nfds_t i = 0; i < n; i++) {
-			if (fds[i].revents & (POLLHUP | POLLERR))
-				return;
-		}
 	}
 }
 
@@ -292,6 +305,17 @@ static void on_client(void *arg, uint32_t events)
 		client_close(client);
 }
 
+/* Without a descriptor left, a client that knocks would keep the loop awake. */
+static void console_turn_away(struct console *console)
+{
+	cleanup_close(&console->spare_fd);
+
+	int fd = accept4(console->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	cleanup_close(&fd);
+	console->spare_fd = fcntl(console->listen_fd, F_DUPFD_CLOEXEC, 3);
+}
+
 static void on_connect(void *arg, uint32_t events)
 {
 	struct console *console = arg;
@@ -299,6 +323,10 @@ static void on_connect(void *arg, uint32_t events)
 	int fd = accept4(console->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+		console_turn_away(console);
+		return;
+	}
 	if (fd < 0)
 		return;
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
@@ -325,6 +353,9 @@ static void on_connect(void *arg, uint32_t events)
 int console_listen(struct console *console, int listen_fd, struct err **err)
 {
 	console->listen_fd = listen_fd;
+	console->spare_fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 3);
+	if (console->spare_fd < 0)
+		return err_set(err, ERR_FAILED, errno, "console");
 	return loop_add(console->loop, listen_fd, EPOLLIN, on_connect, console, &console->listener,
 			err);
 }

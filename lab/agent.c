@@ -295,6 +295,8 @@ __attribute__((noreturn)) static void become(const struct order *order)
 		_exit(126);
 	}
 	environ = order->envp;
+	if (!order->argv[0])
+		_exit(127);
 	execvp(order->argv[0], order->argv);
 	error = errno;
 	dprintf(STDERR_FILENO, "lab/run: %s: %s\n", order->argv[0], strerror(error));

@@ -147,8 +147,11 @@ static void serial_port_write(void *opaque, uint64_t offset, const uint8_t *data
 		console_attach(
 		    board->host.console, CONSOLE_SERIAL,
 		    &(struct console_input){ .input = serial_take_input, .opaque = board });
-	else if (!listens && listened)
+	else if (!listens && listened) {
 		console_detach(board->host.console, CONSOLE_SERIAL);
+		/* What it didn't take is for the other device. */
+		console_input_ready(board->host.console);
+	}
 }
 
 static const struct bus_ops serial_port_ops = { .read = serial_port_read,

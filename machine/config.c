@@ -134,14 +134,15 @@ static int check_cpus(json_int_t cpus, struct err **err)
 
 static int check_memory(uint64_t memory, struct err **err)
 {
+	char given[SIZE_TEXT_MAX];
+	char limit[SIZE_TEXT_MAX];
+
 	if (memory < VM_MEMORY_MIN)
-		return err_set(err, ERR_USAGE, 0,
-			       "%" PRIu64 " bytes are less than any guest needs (%" PRIu64 "M)",
-			       memory, VM_MEMORY_MIN >> 20);
+		return err_set(err, ERR_USAGE, 0, "%s is less than any guest needs (%s)",
+			       size_format(memory, given), size_format(VM_MEMORY_MIN, limit));
 	if (memory > VM_MEMORY_MAX)
-		return err_set(err, ERR_USAGE, 0,
-			       "%" PRIu64 " bytes are more than a guest can have (%" PRIu64 "G)",
-			       memory, VM_MEMORY_MAX >> 30);
+		return err_set(err, ERR_USAGE, 0, "%s is more than a guest can have (%s)",
+			       size_format(memory, given), size_format(VM_MEMORY_MAX, limit));
 	if (memory % PAGE_BYTES)
 		return err_set(err, ERR_USAGE, 0, "%" PRIu64 " bytes are no multiple of %d", memory,
 			       PAGE_BYTES);

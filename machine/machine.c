@@ -132,6 +132,10 @@ static void on_noted(void *arg, uint32_t events)
 	if (!machine->board)
 		return;
 	board_pause(machine->board);
+	/* While the vCPUs stopped, one more may have noted something. It was handled with the rest,
+	 * and only its call is left. */
+	if (machine->noted == 0)
+		return;
 
 	enum vm_event event = machine_first_noted(machine->noted);
 

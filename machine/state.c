@@ -3,7 +3,6 @@
 #include "machine/state.h"
 
 #include <stdint.h>
-#include <string.h>
 
 #include "base/err.h"
 
@@ -81,15 +80,4 @@ int vm_state_exit_status(enum vm_state state, bool killed)
 const char *vm_state_name(enum vm_state state)
 {
 	return names[state];
-}
-
-int vm_state_from_name(const char *name, enum vm_state *ret_state, struct err **err)
-{
-	for (int i = 0; i < VM_STATES; i++) {
-		if (!strcmp(name, names[i])) {
-			*ret_state = (enum vm_state)i;
-			return 0;
-		}
-	}
-	return err_set(err, ERR_USAGE, 0, "\"%s\" is not a state of a guest", name);
 }

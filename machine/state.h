@@ -63,6 +63,5 @@ int vm_state_exit_status(enum vm_state state, bool killed);
 
 /* "starting" and so on, as users and the control socket see it. */
 const char *vm_state_name(enum vm_state state);
-int vm_state_from_name(const char *name, enum vm_state *ret_state, struct err **err);
 
 #endif

@@ -42,16 +42,6 @@ void *guest_memory_range(const struct guest_memory *memory, uint64_t gpa, uint64
 	return NULL;
 }
 
-int guest_memory_read(const struct guest_memory *memory, uint64_t gpa, void *buf, size_t len)
-{
-	const void *hva = guest_memory_range(memory, gpa, len);
-
-	if (!hva)
-		return -1;
-	memcpy(buf, hva, len);
-	return 0;
-}
-
 int guest_memory_write(const struct guest_memory *memory, uint64_t gpa, const void *buf, size_t len)
 {
 	void *hva = guest_memory_range(memory, gpa, len);
@@ -60,13 +50,4 @@ int guest_memory_write(const struct guest_memory *memory, uint64_t gpa, const vo
 		return -1;
 	memcpy(hva, buf, len);
 	return 0;
-}
-
-uint64_t guest_memory_size(const struct guest_memory *memory)
-{
-	uint64_t size = 0;
-
-	for (size_t i = 0; i < memory->n_regions; i++)
-		size += memory->regions[i].len;
-	return size;
 }

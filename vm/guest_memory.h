@@ -5,8 +5,8 @@
  * A guest-physical address and a length become a checked host range here, or nothing: no other
  * code turns a guest address into a pointer. Only RAM can be reached; device windows can't.
  *
- * The guest changes its memory while the host looks at it. Whoever reads a structure copies it
- * once (guest_memory_read()), checks the copy and uses the copy.
+ * The guest changes its memory while the host looks at it. Whoever reads a structure resolves its
+ * range and copies it once, checks the copy and uses the copy.
  */
 #ifndef LODGE_VM_GUEST_MEMORY_H
 #define LODGE_VM_GUEST_MEMORY_H
@@ -37,13 +37,9 @@ int guest_memory_add(struct guest_memory *memory, uint64_t gpa, uint64_t len, vo
  * (or is empty, or wraps). */
 void *guest_memory_range(const struct guest_memory *memory, uint64_t gpa, uint64_t len);
 
-/* Copy out of and into guest memory; -1 (without an error object: the fault is the guest's) if the
- * range isn't RAM. */
-int guest_memory_read(const struct guest_memory *memory, uint64_t gpa, void *buf, size_t len);
+/* Copies into guest memory; -1 (without an error object: the fault is the guest's) if the range
+ * isn't RAM. */
 int guest_memory_write(const struct guest_memory *memory, uint64_t gpa, const void *buf,
 		       size_t len);
-
-/* Bytes of RAM in all regions. */
-uint64_t guest_memory_size(const struct guest_memory *memory);
 
 #endif

@@ -15,7 +15,7 @@ import subprocess
 import time
 
 CACHE = pathlib.Path(os.environ.get("LODGE_CACHE", os.path.expanduser("~/.cache/lodge")))
-BUILD = pathlib.Path(__file__).resolve().parents[2] / "build"
+BUILD = pathlib.Path(os.environ.get("LODGE_BUILD") or pathlib.Path(__file__).resolve().parents[2] / "build")
 RUNTIME = pathlib.Path(os.environ.get("LODGE_RUNTIME_DIR", "/run/lodge"))
 FLAVOURS = ["6.1-cloud", "6.12-cloud", "6.12-generic"]
 READY = "lodge-guest: ready"

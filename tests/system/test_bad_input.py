@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from guests import CACHE, Guest, RUNTIME, bare, eventually, initrd, kernel, left_behind, lodge, names
+from guests import Guest, RUNTIME, bare, eventually, initrd, kernel, left_behind, lodge, names
 
 FAILED, USAGE, NOT_FOUND, EXISTS, NO_KVM, NO_SPACE = 1, 2, 3, 4, 5, 11
 KERNEL = kernel("6.12-cloud")
@@ -219,7 +219,7 @@ def control_fixture():
     (b'{"verb": "status", "extra": 1}', "extra"),
     (b'{"verb": "status", "a": ' + b"[" * 500 + b"]" * 500 + b"}", ""),
     (b'{"verb": "' + b"x" * 100_000 + b'"}', "long"),
-])
+], ids=lambda value: str(value)[:40])
 def test_a_control_message_that_is_wrong(control, message, says):
     reply = control(message)
     assert reply["error"]["code"] == "usage"
@@ -241,5 +241,13 @@ def test_the_cache_belongs_to_its_user_alone(tmp_path):
     assert done.returncode != 0 and str(tmp_path) in done.stderr
 
 
-def test_the_flavours_that_tests_need_are_there():
-    assert (CACHE / "kernels").is_dir()
+@pytest.mark.parametrize("stands_in", ["/dev/null", None])
+def test_a_kvm_that_is_none(stands_in):
+    """With another device in its place, and with none."""
+    hide = f"mount --bind {stands_in} /dev/kvm" if stands_in else "mount -t tmpfs none /dev"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", f"{hide} && exec lodge run --name bad --kernel {bare('halt')}"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          check=False, timeout=60)
+    assert done.returncode == NO_KVM, done.stderr
+    assert "/dev/kvm" in done.stderr and done.stderr.count("\n") == 1
+    assert not left_behind("bad")

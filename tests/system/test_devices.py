@@ -14,8 +14,8 @@ from guests import FLAVOURS, RUNTIME, Guest, bare, eventually, lodge
 def test_pci_shows_the_virtio_devices():
     with Guest().ready() as guest:
         devices = "\n".join(guest.order("lspci")[1])
-        assert re.search(r"00:01\.0 1af4:1043 .*virtio-pci", devices)
-        assert re.search(r"00:02\.0 1af4:1044 .*virtio-pci", devices)
+        assert re.search(r"00:01\.0 0x1af4:0x1043 .*virtio-pci", devices)
+        assert re.search(r"00:02\.0 0x1af4:0x1044 .*virtio-pci", devices)
 
 
 def test_interrupts_are_msi_x():

@@ -115,9 +115,9 @@ static void what_is_wrong_is_named(void **state)
 	assert_not_read("{\"memory\": \"lots\"}", "memory: \"lots\" is not a size");
 	assert_not_read("{\"memory\": -4096}", "memory: must be a size");
 	assert_not_read("{\"memory\": true}", "memory: must be a size");
-	assert_not_read("{\"memory\": 0}", "memory: 0 bytes are less than any guest needs (1M)");
+	assert_not_read("{\"memory\": 0}", "memory: 0B is less than any guest needs (1M)");
 	assert_not_read("{\"memory\": \"1M\", \"cpus\": 64}", "cpus: 64");
-	assert_not_read("{\"memory\": \"256G\"}", "more than a guest can have (255G)");
+	assert_not_read("{\"memory\": \"256G\"}", "256G is more than a guest can have (255G)");
 	assert_not_read("{\"memory\": 2097153}", "memory: 2097153 bytes are no multiple of 4096");
 	assert_not_read("{\"boot\": \"slow\"}", "boot: \"slow\" is no way to boot");
 	assert_not_read("{\"on_reset\": \"panic\"}", "on_reset: \"panic\" is nothing to do");

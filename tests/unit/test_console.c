@@ -236,6 +236,25 @@ static void a_client_that_sends_no_more_still_gets_output(void **state)
 	close(fd);
 }
 
+static void a_client_that_reads_no_more_is_not_waited_for(void **state)
+{
+	(void)state;
+	int deaf = connect_client();
+	int other = connect_client();
+
+	shutdown(deaf, SHUT_RD);
+	write_text("one");
+	expect_text(other, "one");
+	write_text("two");
+	expect_text(other, "two");
+	/* Returns at once; for ever would be too long. */
+	pthread_mutex_lock(&f.lock);
+	console_finish(f.console, 60000);
+	pthread_mutex_unlock(&f.lock);
+	close(deaf);
+	close(other);
+}
+
 static void the_size_reaches_a_device_that_comes_later(void **state)
 {
 	(void)state;
@@ -285,6 +304,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(input_waits_until_a_device_takes_it, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_client_that_sends_no_more_still_gets_output,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_client_that_reads_no_more_is_not_waited_for,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_size_reaches_a_device_that_comes_later, set_up,
 						tear_down),

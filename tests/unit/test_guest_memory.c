@@ -32,7 +32,6 @@ static void a_range_within_one_region_is_its_host_memory(void **state)
 	assert_ptr_equal(guest_memory_range(&memory, 0, sizeof(low)), low);
 	assert_ptr_equal(guest_memory_range(&memory, 0x3fff, 1), low + 0x3fff);
 	assert_ptr_equal(guest_memory_range(&memory, HIGH + 0x1000, 0x1000), high + 0x1000);
-	assert_int_equal(guest_memory_size(&memory), sizeof(low) + sizeof(high));
 }
 
 static void a_range_that_leaves_its_region_is_nothing(void **state)
@@ -80,17 +79,12 @@ static void overlapping_and_wrapping_regions_are_refused(void **state)
 static void copies_are_whole_or_not_at_all(void **state)
 {
 	struct guest_memory memory = two_regions();
-	char text[] = "hello";
 
 	(void)state;
-	assert_int_equal(guest_memory_write(&memory, 0x10, text, sizeof(text)), 0);
-	memset(text, 0, sizeof(text));
-	assert_int_equal(guest_memory_read(&memory, 0x10, text, sizeof(text)), 0);
-	assert_string_equal(text, "hello");
+	assert_int_equal(guest_memory_write(&memory, 0x10, "hello", 6), 0);
+	assert_string_equal((const char *)low + 0x10, "hello");
 	assert_int_equal(guest_memory_write(&memory, 0x3ffe, "xxxx", 4), -1);
 	assert_int_equal(low[0x3ffe], 0);
-	assert_int_equal(guest_memory_read(&memory, 0x3ffe, text, 4), -1);
-	assert_string_equal(text, "hello");
 }
 
 int main(void)

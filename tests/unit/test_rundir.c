@@ -228,6 +228,7 @@ static void churn(void)
 {
 	for (int i = 0; i < 200; i++) {
 		_cleanup_err_ struct err *err = NULL;
+		const char *name = i % 2 ? "a" : "b";
 		struct rundir *rundir = NULL;
 		char **names = NULL;
 		size_t n = 0;
@@ -235,7 +236,7 @@ static void churn(void)
 		if (rundir_list(&names, &n, &err) < 0)
 			_exit(1);
 		rundir_list_free(names, n);
-		if (rundir_create(i % 2 ? "a" : "b", &rundir, &err) < 0) {
+		if (rundir_create(name, &rundir, &err) < 0) {
 			if (err_code(err) != ERR_EXISTS)
 				_exit(2);
 			continue;
@@ -246,7 +247,7 @@ static void churn(void)
 		if (rundir_create_file(rundir, RUNDIR_LOG, &fd, NULL) < 0)
 			_exit(3);
 		close(fd);
-		if (rundir_reap(rundir_name(rundir), NULL) < 0 || !exists(rundir_name(rundir)))
+		if (rundir_reap(name, NULL) < 0 || !exists(name))
 			_exit(4);
 		/* Every third ends like a process that was killed. */
 		if (i % 3)

@@ -112,23 +112,6 @@ static void exit_statuses_are_the_documented_ones(void **state)
 	assert_int_equal(vm_state_exit_status(VM_FAILED, false), 1);
 }
 
-static void names_are_read_back(void **state)
-{
-	(void)state;
-	for (int i = 0; i < VM_STATES; i++) {
-		enum vm_state read = VM_STATES;
-
-		assert_int_equal(vm_state_from_name(vm_state_name((enum vm_state)i), &read, NULL),
-				 0);
-		assert_int_equal(read, i);
-	}
-
-	enum vm_state read = VM_STATES;
-
-	assert_int_equal(vm_state_from_name("asleep", &read, NULL), -1);
-	assert_int_equal(read, VM_STATES);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,7 +123,6 @@ int main(void)
 		cmocka_unit_test(what_ends_a_guest_is_taken_in_every_live_state),
 		cmocka_unit_test(nothing_leads_out_of_a_final_state),
 		cmocka_unit_test(exit_statuses_are_the_documented_ones),
-		cmocka_unit_test(names_are_read_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
