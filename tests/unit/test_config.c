@@ -184,7 +184,7 @@ static void a_guest_needs_a_kernel_and_sound_numbers(void **state)
 	assert_check_fails(&config, "cpus: 0 is not from 1 to 8");
 	config.cpus = 8;
 	config.memory = 0;
-	assert_check_fails(&config, "memory: 0 bytes");
+	assert_check_fails(&config, "memory: 0B");
 	config.memory = UINT64_MAX - 4095;
 	assert_check_fails(&config, "more than a guest can have");
 	config.memory = VM_MEMORY_MAX;
