@@ -194,6 +194,17 @@ static int load_initrd(struct kernel *kernel, struct guest_ram *ram, struct star
 	return place(kernel, ram, info->initrd_gpa, kernel->initrd_fd, 0, info->initrd_size, err);
 }
 
+/* Real-mode code at the place where a PC's processor starts. On hardware-reduced ACPI Linux wants
+ * to reset through EFI, whatever the FADT says of a reset register; without EFI it jumps there.
+ * Source: Linux arch/x86/kernel/reboot.c, BOOT_EFI and BOOT_BIOS; drivers/firmware/efi/reboot.c. */
+static const uint8_t reset_vector[] = {
+	0xba, 0x02, 0x06, /* mov dx, 0x602: the reset register (dev/power.h, boot/dsdt.asl) */
+	0xb0, 0x01,	  /* mov al, 1 */
+	0xee,		  /* out dx, al */
+	0xf4,		  /* hlt */
+	0xeb, 0xfd,	  /* jmp to the hlt */
+};
+
 static int load_tables(const struct kernel *kernel, const struct guest_memory *memory,
 		       unsigned cpus, struct err **err)
 {
@@ -203,6 +214,8 @@ static int load_tables(const struct kernel *kernel, const struct guest_memory *m
 	if (acpi_build(cpus, LAYOUT_ACPI, &tables, &len, err) < 0)
 		return -1;
 	if (len > LAYOUT_ACPI_MAX || guest_memory_write(memory, LAYOUT_ACPI, tables, len) < 0 ||
+	    guest_memory_write(memory, LAYOUT_RESET_VECTOR, reset_vector, sizeof(reset_vector)) <
+		0 ||
 	    guest_memory_write(memory, LAYOUT_CMDLINE, kernel->cmdline,
 			       strlen(kernel->cmdline) + 1) < 0)
 		return err_set(err, ERR_FAILED, 0, "no RAM for the boot tables");

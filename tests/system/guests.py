@@ -119,10 +119,12 @@ class Guest:
         self.output += data.decode(errors="replace").replace("\r", "")
 
     def ready(self):
-        """Waits for the guest's first line. Used as `with Guest().ready() as guest`, so a guest that
-        doesn't come up is ended here."""
+        """Waits until the guest takes orders and listens to its power button, which is when its init
+        has loaded the modules and says what it is. Used as `with Guest().ready() as guest`, so a guest
+        that doesn't come up is ended here."""
         try:
             self.expect(READY)
+            self.expect("^lodge-guest: Linux")
         except AssertionError:
             self.__exit__()
             raise
@@ -142,9 +144,12 @@ class Guest:
         body = [text[2:] for text in match["body"].splitlines()]
         return match["result"], body
 
-    def wait(self):
-        """Waits for the guest's end; its exit status."""
-        return lodge("wait", self.name, check=False).returncode
+    def ends_by(self, order):
+        """Gives an order that ends the guest; the exit status, from a `lodge wait` that is there first."""
+        with subprocess.Popen(["lodge", "wait", self.name]) as waiter:
+            time.sleep(3)
+            self.send(order)
+            return waiter.wait(PATIENCE)
 
     def threads(self):
         """The VM process's threads: name to id."""

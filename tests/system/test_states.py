@@ -16,8 +16,7 @@ PANICKED, KILLED = 6, 7
 
 def test_power_off_ends_with_status_0_and_leaves_nothing():
     with Guest().ready() as guest:
-        guest.send("poweroff")
-        assert guest.wait() == 0
+        assert guest.ends_by("poweroff") == 0
         eventually("the guest is gone", lambda: not left_behind(guest.name))
 
 
@@ -41,14 +40,12 @@ def test_reset_boots_again():
         guest.send("reboot")
         guest.ready()
         assert guest.show()["resets"] == 1
-        guest.send("poweroff")
-        assert guest.wait() == 0
+        assert guest.ends_by("poweroff") == 0
 
 
 def test_reset_stops_if_asked_to():
     with Guest(options=["--on-reset", "stop"]).ready() as guest:
-        guest.send("reboot")
-        assert guest.wait() == 0
+        assert guest.ends_by("reboot") == 0
 
 
 def test_a_triple_fault_is_a_reset():
@@ -60,7 +57,7 @@ def test_a_panic_is_a_state_and_a_status_of_its_own():
     with Guest().ready() as guest:
         guest.send("panic")
         eventually("the state is panicked", lambda: guest.state() == "panicked")
-        assert guest.wait() == PANICKED
+        assert lodge("wait", guest.name, check=False).returncode == PANICKED
         eventually("the guest is gone", lambda: not left_behind(guest.name))
 
 
