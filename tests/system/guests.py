@@ -119,9 +119,8 @@ class Guest:
         self.output += data.decode(errors="replace").replace("\r", "")
 
     def ready(self):
-        """Waits until the guest takes orders and listens to its power button, which is when its init
-        has loaded the modules and says what it is. Used as `with Guest().ready() as guest`, so a guest
-        that doesn't come up is ended here."""
+        """Waits until the guest's init has loaded the modules, which is when it says what it is. Used as
+        `with Guest().ready() as guest`, so a guest that doesn't come up is ended here."""
         try:
             self.expect(READY)
             self.expect("^lodge-guest: Linux")

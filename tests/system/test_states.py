@@ -22,6 +22,7 @@ def test_power_off_ends_with_status_0_and_leaves_nothing():
 
 def test_the_power_button_is_obeyed():
     with Guest().ready() as guest:
+        guest.order("idle 2")  # the program that watches the button is there by then
         lodge("stop", guest.name)
         assert "power button" in guest.expect("power button.*")[0]
         eventually("the guest is gone", lambda: not left_behind(guest.name))
@@ -123,6 +124,7 @@ def test_a_killed_process_leaves_nothing_and_disturbs_nobody():
 
 def test_sigterm_presses_the_power_button():
     with Guest().ready() as guest:
+        guest.order("idle 2")  # the program that watches the button is there by then
         os.kill(guest.pid, signal.SIGTERM)
         guest.expect("power button")
         eventually("the guest is gone", lambda: not left_behind(guest.name))
