@@ -97,24 +97,27 @@ static int copy_in(const struct guest_memory *memory, uint64_t gpa, int fd, uint
 	return file_read(fd, offset, hva, len, err);
 }
 
-static int map_piece(struct kernel *kernel, struct guest_ram *ram, uint64_t gpa, int fd,
-		     uint64_t offset, uint64_t len, struct err **err)
+static int place_piece(struct kernel *kernel, struct guest_ram *ram, uint64_t gpa, int fd,
+		       uint64_t offset, uint64_t len, struct err **err)
 {
+	bool mapped;
+
 	if (kernel->n_mappings == KERNEL_MAPPINGS_MAX)
 		return err_set(err, ERR_FAILED, 0, "too many mappings");
-	if (guest_ram_map_file(ram, gpa, fd, offset, len, err) < 0)
+	if (guest_ram_place_file(ram, gpa, fd, offset, len, &mapped, err) < 0)
 		return -1;
-	kernel->mappings[kernel->n_mappings++] = (struct kernel_mapping){
-		.gpa = gpa, .len = len, .offset = offset, .fd = fd
-	};
+	if (mapped)
+		kernel->mappings[kernel->n_mappings++] = (struct kernel_mapping){
+			.gpa = gpa, .len = len, .offset = offset, .fd = fd
+		};
 	return 0;
 }
 
-/* Maps whole pages of the file, but not its holes: they are zeros, as the RAM is already, and what
- * is in them (a kernel's .bss) will be written to. Anonymous memory is cheaper to write, since
+/* Places whole pages of the file, but not its holes: they are zeros, as the RAM is already, and
+ * what is in them (a kernel's .bss) will be written to. Anonymous memory is cheaper to write, since
  * nothing is read first, and can be huge pages. */
-static int map_pages(struct kernel *kernel, struct guest_ram *ram, uint64_t gpa, int fd,
-		     uint64_t offset, uint64_t len, struct err **err)
+static int place_pages(struct kernel *kernel, struct guest_ram *ram, uint64_t gpa, int fd,
+		       uint64_t offset, uint64_t len, struct err **err)
 {
 	uint64_t end = offset + len;
 	uint64_t at = offset;
@@ -135,15 +138,15 @@ static int map_pages(struct kernel *kernel, struct guest_ram *ram, uint64_t gpa,
 			from = at;
 		if (from >= end)
 			return 0;
-		if (map_piece(kernel, ram, gpa + (from - offset), fd, from, to - from, err) < 0)
+		if (place_piece(kernel, ram, gpa + (from - offset), fd, from, to - from, err) < 0)
 			return -1;
 		at = to;
 	}
 	return 0;
 }
 
-/* Bytes of a file at an address: whole pages are mapped where file and address agree, the rest is
- * copied. A page that is mapped belongs to these bytes alone. */
+/* Bytes of a file at an address: whole pages are mapped where file and address agree and the RAM
+ * can have them, the rest is copied. A page that is mapped belongs to these bytes alone. */
 static int place(struct kernel *kernel, struct guest_ram *ram, uint64_t gpa, int fd,
 		 uint64_t offset, uint64_t len, struct err **err)
 {
@@ -153,7 +156,7 @@ static int place(struct kernel *kernel, struct guest_ram *ram, uint64_t gpa, int
 	if ((gpa & (PAGE - 1)) != (offset & (PAGE - 1)) || from >= to)
 		return copy_in(memory, gpa, fd, offset, len, err);
 	if (copy_in(memory, gpa, fd, offset, from - gpa, err) < 0 ||
-	    map_pages(kernel, ram, from, fd, offset + (from - gpa), to - from, err) < 0)
+	    place_pages(kernel, ram, from, fd, offset + (from - gpa), to - from, err) < 0)
 		return -1;
 	return copy_in(memory, to, fd, offset + (to - gpa), gpa + len - to, err);
 }

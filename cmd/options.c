@@ -32,7 +32,7 @@ static int option_value(const struct command *command, size_t i)
 	return command->options[i].letter ? command->options[i].letter : NO_LETTER + (int)i;
 }
 
-static const char *option_name(const struct command *command, int value)
+const char *options_name(const struct command *command, int value)
 {
 	if (value == 'h')
 		return "help";
@@ -84,11 +84,11 @@ static int unknown_long(const struct command *command, const char *word)
 static int wrong_option(const struct command *command, char **argv, int problem)
 {
 	if (problem == ':')
-		return report_usage(command, "--%s needs a value", option_name(command, optopt));
+		return report_usage(command, "--%s needs a value", options_name(command, optopt));
 	if (optopt == 0)
 		return unknown_long(command, argv[optind - 1]);
-	if (option_name(command, optopt))
-		return report_usage(command, "--%s takes no value", option_name(command, optopt));
+	if (options_name(command, optopt))
+		return report_usage(command, "--%s takes no value", options_name(command, optopt));
 	return report_usage(command, "no option -%c", optopt);
 }
 

@@ -26,6 +26,9 @@ enum {
 int options_next(const struct command *command, int argc, char **argv, const char **ret_value,
 		 int *ret_status);
 
+/* The long name of the option that options_next() gave. */
+const char *options_name(const struct command *command, int option);
+
 /* Reads all options of a verb that has none but --help and, if json isn't NULL, --json. Returns
  * OPTIONS_END or OPTIONS_EXIT. */
 int options_only_json(const struct command *command, int argc, char **argv, bool *json,

@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -20,6 +21,7 @@
 #include "cmd/escape.h"
 #include "cmd/options.h"
 #include "cmd/report.h"
+#include "host/file.h"
 #include "machine/config.h"
 
 enum {
@@ -38,7 +40,12 @@ struct request {
 	const char *append;
 	const char *boot;
 	const char *on_reset;
+	const char *backing;
+	const char *thp;
 	const char *escape;
+	bool lock;
+	bool prefault;
+	bool merge;
 	bool detach;
 };
 
@@ -51,36 +58,49 @@ static const struct command_option options[] = {
 	{ "append", 'a', "WORDS", "added to the kernel's command line" },
 	{ "boot", 'b', "HOW", "auto, unpack or direct (auto)" },
 	{ "on-reset", 'r', "WHAT", "restart or stop (restart)" },
+	{ "backing", 0, "WHAT", "its RAM: anon, memfd or hugetlb (anon)" },
+	{ "thp", 0, "WHEN", "huge pages for it: always, madvise or never (madvise)" },
+	{ "lock", 0, NULL, "never swap it" },
+	{ "prefault", 0, NULL, "find memory for all of it before the guest starts" },
+	{ "merge", 0, NULL, "let KSM merge it with other guests' equal pages" },
 	{ "config", 'f', "FILE", "the same as JSON; options come over it" },
 	{ "escape", 'e', "KEY", "the console's escape key: ^A to ^_, ^?, or none (^])" },
 	{ "detach", 'd', NULL, "leave it in the background and print its name" },
 	{ 0 },
 };
 
-static const char **request_slot(struct request *request, int c)
+/* Where an option's value goes. */
+static const struct {
+	const char *option;
+	size_t offset;
+} texts[] = {
+	{ "kernel", offsetof(struct request, kernel) },
+	{ "initrd", offsetof(struct request, initrd) },
+	{ "name", offsetof(struct request, name) },
+	{ "cpus", offsetof(struct request, cpus) },
+	{ "memory", offsetof(struct request, memory) },
+	{ "append", offsetof(struct request, append) },
+	{ "boot", offsetof(struct request, boot) },
+	{ "on-reset", offsetof(struct request, on_reset) },
+	{ "backing", offsetof(struct request, backing) },
+	{ "thp", offsetof(struct request, thp) },
+	{ "config", offsetof(struct request, config) },
+	{ "escape", offsetof(struct request, escape) },
+}, flags[] = {
+	{ "lock", offsetof(struct request, lock) },
+	{ "prefault", offsetof(struct request, prefault) },
+	{ "merge", offsetof(struct request, merge) },
+	{ "detach", offsetof(struct request, detach) },
+};
+
+static void take_option(struct request *request, const char *name, const char *value)
 {
-	switch (c) {
-	case 'k':
-		return &request->kernel;
-	case 'i':
-		return &request->initrd;
-	case 'n':
-		return &request->name;
-	case 'c':
-		return &request->cpus;
-	case 'm':
-		return &request->memory;
-	case 'a':
-		return &request->append;
-	case 'b':
-		return &request->boot;
-	case 'r':
-		return &request->on_reset;
-	case 'f':
-		return &request->config;
-	default:
-		return &request->escape;
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if (strcmp(texts[i].option, name) == 0)
+			*(const char **)((char *)request + texts[i].offset) = value;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		if (strcmp(flags[i].option, name) == 0)
+			*(bool *)((char *)request + flags[i].offset) = true;
 }
 
 /* A path that is no file is the request's fault, not the host's. */
@@ -129,17 +149,30 @@ static int set_text(char **text, const char *given, struct err **err)
 	return 0;
 }
 
+static int set_choices(struct vm_config *config, const struct request *request, struct err **err)
+{
+	if (request->boot && vm_boot_from_name(request->boot, &config->boot, err) < 0)
+		return err_wrap(err, "--boot");
+	if (request->on_reset &&
+	    vm_on_reset_from_name(request->on_reset, &config->on_reset, err) < 0)
+		return err_wrap(err, "--on-reset");
+	if (request->backing &&
+	    vm_backing_from_name(request->backing, &config->ram.backing, err) < 0)
+		return err_wrap(err, "--backing");
+	if (request->thp && vm_thp_from_name(request->thp, &config->ram.thp, err) < 0)
+		return err_wrap(err, "--thp");
+	config->ram.lock |= request->lock;
+	config->ram.prefault |= request->prefault;
+	config->ram.merge |= request->merge;
+	return 0;
+}
+
 static int set_numbers(struct vm_config *config, const struct request *request, struct err **err)
 {
 	if (request->cpus && options_number("cpus", request->cpus, 1000000, &config->cpus, err) < 0)
 		return -1;
 	if (request->memory && size_parse(request->memory, &config->memory, err) < 0)
 		return err_wrap(err, "--memory");
-	if (request->boot && vm_boot_from_name(request->boot, &config->boot, err) < 0)
-		return err_wrap(err, "--boot");
-	if (request->on_reset &&
-	    vm_on_reset_from_name(request->on_reset, &config->on_reset, err) < 0)
-		return err_wrap(err, "--on-reset");
 	return 0;
 }
 
@@ -171,7 +204,8 @@ static int make_config(struct vm_config *config, const struct request *request, 
 	    set_text(&config->kernel, request->kernel, err) < 0 ||
 	    set_text(&config->initrd, request->initrd, err) < 0 ||
 	    set_text(&config->append, request->append, err) < 0 ||
-	    set_numbers(config, request, err) < 0 || vm_config_check(config, err) < 0)
+	    set_numbers(config, request, err) < 0 || set_choices(config, request, err) < 0 ||
+	    vm_config_check(config, err) < 0)
 		return -1;
 	return check_host_memory(config->memory, err);
 }
@@ -234,6 +268,18 @@ static int report_failure(const char *name, int end_fd)
 	return ERR_FAILED;
 }
 
+/* A guest that is to be merged on a host that merges nothing: it runs, but its user should know. */
+static void note_ksm(const struct vm_config *config)
+{
+	_cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	uint64_t run;
+
+	if (config->ram.merge &&
+	    host_read_number(root_fd, "sys/kernel/mm/ksm/run", &run, NULL) == 0 && run != 1)
+		report_line("--merge: KSM is off on this host, so nothing is merged until "
+			    "`echo 1 > /sys/kernel/mm/ksm/run`");
+}
+
 static int run_guest(struct vm_config *config, const struct request *request, int escape_key)
 {
 	_cleanup_close_ int end_fd = -1;
@@ -246,6 +292,7 @@ static int run_guest(struct vm_config *config, const struct request *request, in
 		console_client_take_signals();
 	if (start(config, request->detach, &pid, &end_fd, &err) < 0)
 		return report_err(&err);
+	note_ksm(config);
 	if (request->detach)
 		return print_name(config->name);
 	client.name = config->name;
@@ -268,12 +315,8 @@ static int run_run(int argc, char **argv)
 	int c;
 
 	vm_config_init(&config);
-	while ((c = options_next(&cmd_run, argc, argv, &value, &status)) >= 0) {
-		if (c == 'd')
-			request.detach = true;
-		else
-			*request_slot(&request, c) = value;
-	}
+	while ((c = options_next(&cmd_run, argc, argv, &value, &status)) >= 0)
+		take_option(&request, options_name(&cmd_run, c), value);
 	if (c == OPTIONS_EXIT)
 		return status;
 	if (optind < argc)

@@ -32,6 +32,11 @@ complete -c lodge -n "__fish_seen_subcommand_from run" -s m -l memory -x -a '256
 complete -c lodge -n "__fish_seen_subcommand_from run" -s a -l append -x -d "Added to the kernel's command line"
 complete -c lodge -n "__fish_seen_subcommand_from run" -s b -l boot -x -a 'auto unpack direct' -d 'How the kernel is booted'
 complete -c lodge -n "__fish_seen_subcommand_from run" -s r -l on-reset -x -a 'restart stop' -d 'What a reset does'
+complete -c lodge -n "__fish_seen_subcommand_from run" -l backing -x -a 'anon memfd hugetlb' -d 'What its RAM is made of'
+complete -c lodge -n "__fish_seen_subcommand_from run" -l thp -x -a 'always madvise never' -d 'Huge pages for its RAM'
+complete -c lodge -n "__fish_seen_subcommand_from run" -l lock -d 'Never swap it'
+complete -c lodge -n "__fish_seen_subcommand_from run" -l prefault -d 'Find memory for all of it before it starts'
+complete -c lodge -n "__fish_seen_subcommand_from run" -l merge -d 'Let KSM merge its pages'
 complete -c lodge -n "__fish_seen_subcommand_from run" -s f -l config -r -F -d 'The same as JSON'
 complete -c lodge -n "__fish_seen_subcommand_from run" -s e -l escape -x -a '^] ^A none' -d "The console's escape key"
 complete -c lodge -n "__fish_seen_subcommand_from run" -s d -l detach -d 'Leave it in the background'

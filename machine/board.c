@@ -215,7 +215,8 @@ static int board_load(struct board *board, struct err **err)
 {
 	struct vm_entry entry;
 
-	if (kernel_load(board->host.kernel, board->host.ram, board->host.cpus, &entry, err) < 0)
+	if (kernel_load(board->host.kernel, board->host.ram, board->host.cpus, &entry, err) < 0 ||
+	    guest_ram_prefault(board->host.ram, err) < 0)
 		return -1;
 	return vm_set_entry(board->vm, &entry, err);
 }

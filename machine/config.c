@@ -13,7 +13,7 @@
 
 #define MIB UINT64_C(1048576)
 
-enum { PAGE_BYTES = 4096 };
+enum { PAGE_BYTES = 4096, HUGE_PAGE_BYTES = 2 << 20 };
 
 static const char *const boot_names[] = {
 	[VM_BOOT_AUTO] = "auto",
@@ -24,6 +24,18 @@ static const char *const boot_names[] = {
 static const char *const on_reset_names[] = {
 	[VM_RESET_RESTART] = "restart",
 	[VM_RESET_STOP] = "stop",
+};
+
+static const char *const backing_names[] = {
+	[GUEST_RAM_ANON] = "anon",
+	[GUEST_RAM_MEMFD] = "memfd",
+	[GUEST_RAM_HUGETLB] = "hugetlb",
+};
+
+static const char *const thp_names[] = {
+	[GUEST_RAM_THP_MADVISE] = "madvise",
+	[GUEST_RAM_THP_ALWAYS] = "always",
+	[GUEST_RAM_THP_NEVER] = "never",
 };
 
 void vm_config_init(struct vm_config *config)
@@ -83,6 +95,40 @@ int vm_on_reset_from_name(const char *name, enum vm_on_reset *ret_on_reset, stru
 		return err_set(err, ERR_USAGE, 0,
 			       "\"%s\" is nothing to do on a reset: choose restart or stop", name);
 	*ret_on_reset = (enum vm_on_reset)i;
+	return 0;
+}
+
+const char *vm_backing_name(enum guest_ram_backing backing)
+{
+	return backing_names[backing];
+}
+
+int vm_backing_from_name(const char *name, enum guest_ram_backing *ret_backing, struct err **err)
+{
+	int i = find_choice(backing_names, ARRAY_SIZE(backing_names), name);
+
+	if (i < 0)
+		return err_set(err, ERR_USAGE, 0,
+			       "\"%s\" is no memory for a guest: choose anon, memfd or hugetlb",
+			       name);
+	*ret_backing = (enum guest_ram_backing)i;
+	return 0;
+}
+
+const char *vm_thp_name(enum guest_ram_thp thp)
+{
+	return thp_names[thp];
+}
+
+int vm_thp_from_name(const char *name, enum guest_ram_thp *ret_thp, struct err **err)
+{
+	int i = find_choice(thp_names, ARRAY_SIZE(thp_names), name);
+
+	if (i < 0)
+		return err_set(
+		    err, ERR_USAGE, 0,
+		    "\"%s\" says nothing about huge pages: choose always, madvise or never", name);
+	*ret_thp = (enum guest_ram_thp)i;
 	return 0;
 }
 
@@ -214,13 +260,52 @@ static int read_on_reset(struct vm_config *config, const json_t *json, struct er
 	return vm_on_reset_from_name(json_string_value(json), &config->on_reset, err);
 }
 
+static int read_backing(struct vm_config *config, const json_t *json, struct err **err)
+{
+	if (!json_is_string(json))
+		return err_set(err, ERR_USAGE, 0, "must be a string");
+	return vm_backing_from_name(json_string_value(json), &config->ram.backing, err);
+}
+
+static int read_thp(struct vm_config *config, const json_t *json, struct err **err)
+{
+	if (!json_is_string(json))
+		return err_set(err, ERR_USAGE, 0, "must be a string");
+	return vm_thp_from_name(json_string_value(json), &config->ram.thp, err);
+}
+
+static int read_flag(const json_t *json, bool *flag, struct err **err)
+{
+	if (!json_is_boolean(json))
+		return err_set(err, ERR_USAGE, 0, "must be true or false");
+	*flag = json_is_true(json);
+	return 0;
+}
+
+static int read_lock(struct vm_config *config, const json_t *json, struct err **err)
+{
+	return read_flag(json, &config->ram.lock, err);
+}
+
+static int read_prefault(struct vm_config *config, const json_t *json, struct err **err)
+{
+	return read_flag(json, &config->ram.prefault, err);
+}
+
+static int read_merge(struct vm_config *config, const json_t *json, struct err **err)
+{
+	return read_flag(json, &config->ram.merge, err);
+}
+
 static const struct {
 	const char *name;
 	int (*read)(struct vm_config *config, const json_t *json, struct err **err);
 } members[] = {
 	{ "name", read_name },	   { "kernel", read_kernel },	  { "initrd", read_initrd },
 	{ "append", read_append }, { "cpus", read_cpus },	  { "memory", read_memory },
-	{ "boot", read_boot },	   { "on_reset", read_on_reset },
+	{ "boot", read_boot },	   { "on_reset", read_on_reset }, { "backing", read_backing },
+	{ "thp", read_thp },	   { "lock", read_lock },	  { "prefault", read_prefault },
+	{ "merge", read_merge },
 };
 
 static int read_member(struct vm_config *config, const char *name, const json_t *json,
@@ -233,7 +318,7 @@ static int read_member(struct vm_config *config, const char *name, const json_t 
 	}
 	return err_set(err, ERR_USAGE, 0,
 		       "there is no member \"%s\": the members are name, kernel, initrd, append, "
-		       "cpus, memory, boot and on_reset",
+		       "cpus, memory, boot, on_reset, backing, thp, lock, prefault and merge",
 		       name);
 }
 
@@ -276,7 +361,12 @@ json_t *vm_config_to_json(const struct vm_config *config)
 	    json_object_set_new(object, "cpus", json_integer(config->cpus)) < 0 ||
 	    json_object_set_new(object, "memory", json_integer((json_int_t)config->memory)) < 0 ||
 	    put_text(object, "boot", vm_boot_name(config->boot)) < 0 ||
-	    put_text(object, "on_reset", vm_on_reset_name(config->on_reset)) < 0) {
+	    put_text(object, "on_reset", vm_on_reset_name(config->on_reset)) < 0 ||
+	    put_text(object, "backing", vm_backing_name(config->ram.backing)) < 0 ||
+	    put_text(object, "thp", vm_thp_name(config->ram.thp)) < 0 ||
+	    json_object_set_new(object, "lock", json_boolean(config->ram.lock)) < 0 ||
+	    json_object_set_new(object, "prefault", json_boolean(config->ram.prefault)) < 0 ||
+	    json_object_set_new(object, "merge", json_boolean(config->ram.merge)) < 0) {
 		json_decref(object);
 		return NULL;
 	}
@@ -322,6 +412,26 @@ static int check_text(const char *member, const char *text, struct err **err)
 	return 0;
 }
 
+/* What the kernel can't do together. */
+static int check_ram(const struct vm_config *config, struct err **err)
+{
+	const struct guest_ram_options *ram = &config->ram;
+
+	if (ram->merge && ram->backing != GUEST_RAM_ANON)
+		return err_set(err, ERR_USAGE, 0,
+			       "merge: KSM merges anonymous memory only, and the backing is %s",
+			       vm_backing_name(ram->backing));
+	if (ram->backing != GUEST_RAM_HUGETLB)
+		return 0;
+	if (config->memory % HUGE_PAGE_BYTES)
+		return err_set(err, ERR_USAGE, 0,
+			       "memory: with backing hugetlb it must be a multiple of 2M");
+	if (ram->thp != GUEST_RAM_THP_MADVISE)
+		return err_set(err, ERR_USAGE, 0,
+			       "thp: backing hugetlb has huge pages of its own; leave one out");
+	return 0;
+}
+
 int vm_config_check(const struct vm_config *config, struct err **err)
 {
 	if (config->name && vm_name_check(config->name, err) < 0)
@@ -336,5 +446,5 @@ int vm_config_check(const struct vm_config *config, struct err **err)
 		return err_wrap(err, "cpus");
 	if (check_memory(config->memory, err) < 0)
 		return err_wrap(err, "memory");
-	return 0;
+	return check_ram(config, err);
 }

@@ -2,15 +2,17 @@
 /*
  * What a guest is to be: the options of `lodge run`, or the same as JSON.
  *
- * The JSON form (docs/config.md) is an object with the members name, kernel, initrd, append, cpus,
- * memory (a size such as "512M", or bytes), boot and on_reset. It's what --config reads and what
- * the runtime directory's config.json holds.
+ * The JSON form (docs/config.md) is an object with a member for each option, such as "memory" (a
+ * size such as "512M", or bytes). It's what --config reads and what the runtime directory's
+ * config.json holds.
  */
 #ifndef LODGE_MACHINE_CONFIG_H
 #define LODGE_MACHINE_CONFIG_H
 
 #include <jansson.h>
 #include <stdint.h>
+
+#include "mem/guest_ram.h"
 
 struct err;
 
@@ -41,6 +43,7 @@ struct vm_config {
 	char *append; /* command line after lodge's own defaults, or NULL */
 	unsigned cpus;
 	uint64_t memory; /* bytes, a multiple of 4096 */
+	struct guest_ram_options ram;
 	enum vm_boot boot;
 	enum vm_on_reset on_reset;
 };
@@ -57,17 +60,23 @@ int vm_config_from_json(struct vm_config *config, const json_t *json, struct err
 json_t *vm_config_to_json(const struct vm_config *config);
 
 /* Checks everything that can be checked without opening a file: kernel given, cpus 1 to
- * VM_CPUS_MAX, memory page-aligned and from VM_MEMORY_MIN to VM_MEMORY_MAX, texts that JSON can
- * hold (UTF-8), and the name. A name has letters, digits, '.', '_' and '-', doesn't start with '.'
- * or '-', and is at most VM_NAME_MAX bytes long; so it is safe as the name of a file. */
+ * VM_CPUS_MAX, memory page-aligned and from VM_MEMORY_MIN to VM_MEMORY_MAX, what it's made of
+ * fitting together, texts that JSON can hold (UTF-8), and the name. A name has letters, digits,
+ * '.', '_' and '-', doesn't start with '.' or '-', and is at most VM_NAME_MAX bytes long; so it is
+ * safe as the name of a file. */
 int vm_config_check(const struct vm_config *config, struct err **err);
 int vm_name_check(const char *name, struct err **err);
 
 /* The words for the choices, as options and JSON have them: "auto", "unpack", "direct"; "restart",
- * "stop". Reading another word is ERR_USAGE that lists them. */
+ * "stop"; "anon", "memfd", "hugetlb"; "madvise", "always", "never". Reading another word is
+ * ERR_USAGE that lists them. */
 const char *vm_boot_name(enum vm_boot boot);
 int vm_boot_from_name(const char *name, enum vm_boot *ret_boot, struct err **err);
 const char *vm_on_reset_name(enum vm_on_reset on_reset);
 int vm_on_reset_from_name(const char *name, enum vm_on_reset *ret_on_reset, struct err **err);
+const char *vm_backing_name(enum guest_ram_backing backing);
+int vm_backing_from_name(const char *name, enum guest_ram_backing *ret_backing, struct err **err);
+const char *vm_thp_name(enum guest_ram_thp thp);
+int vm_thp_from_name(const char *name, enum guest_ram_thp *ret_thp, struct err **err);
 
 #endif

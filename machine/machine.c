@@ -105,7 +105,7 @@ static void machine_end(struct machine *machine, bool killed)
 	log_line("the guest is %s", vm_state_name(machine->state));
 	machine_drop_board(machine);
 	/* The process may live on for a while, to tell how the guest ended. */
-	guest_ram_clear(machine->ram, NULL);
+	guest_ram_drop(machine->ram);
 	machine->host.ended(machine->host.opaque, machine->state, killed);
 }
 
@@ -171,7 +171,7 @@ int machine_new(const struct machine_host *host, struct machine **ret_machine, s
 	}
 	if (loop_add(host->loop, machine->event_fd, EPOLLIN, on_noted, machine,
 		     &machine->event_source, err) < 0 ||
-	    guest_ram_new(host->config->memory, &machine->ram, err) < 0 ||
+	    guest_ram_new(host->config->memory, &host->config->ram, &machine->ram, err) < 0 ||
 	    machine_make_board(machine, err) < 0)
 		goto fail;
 	*ret_machine = machine;

@@ -73,7 +73,7 @@ static void try_load(int fd, enum kernel_boot mode)
 	if (kernel_open(path, path, NULL, mode, &kernel, NULL) < 0)
 		return;
 	kernel_info(kernel, &info);
-	must(guest_ram_new(RAM, &ram, NULL) == 0);
+	must(guest_ram_new(RAM, &(struct guest_ram_options){ 0 }, &ram, NULL) == 0);
 	/* The file can't have changed and is small, so only memory can be lacking. */
 	must((kernel_load(kernel, ram, 1, &entry, NULL) == 0) == (info.memory_min <= RAM));
 	guest_ram_free(ram);

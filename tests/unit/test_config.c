@@ -64,7 +64,9 @@ static void every_member_is_read(void **state)
 	assert_read(&config, "{\"name\": \"web\", \"kernel\": \"/boot/vmlinuz\", "
 			     "\"initrd\": \"/boot/initrd.img\", \"append\": \"quiet\", "
 			     "\"cpus\": 8, \"memory\": \"1G\", \"boot\": \"direct\", "
-			     "\"on_reset\": \"stop\"}");
+			     "\"on_reset\": \"stop\", \"backing\": \"anon\", "
+			     "\"thp\": \"never\", \"lock\": true, \"prefault\": true, "
+			     "\"merge\": true}");
 	assert_string_equal(config.name, "web");
 	assert_string_equal(config.kernel, "/boot/vmlinuz");
 	assert_string_equal(config.initrd, "/boot/initrd.img");
@@ -73,6 +75,11 @@ static void every_member_is_read(void **state)
 	assert_int_equal(config.memory, 1024 * MIB);
 	assert_int_equal(config.boot, VM_BOOT_DIRECT);
 	assert_int_equal(config.on_reset, VM_RESET_STOP);
+	assert_int_equal(config.ram.backing, GUEST_RAM_ANON);
+	assert_int_equal(config.ram.thp, GUEST_RAM_THP_NEVER);
+	assert_true(config.ram.lock);
+	assert_true(config.ram.prefault);
+	assert_true(config.ram.merge);
 	assert_int_equal(vm_config_check(&config, NULL), 0);
 }
 
@@ -121,6 +128,11 @@ static void what_is_wrong_is_named(void **state)
 	assert_not_read("{\"memory\": 2097153}", "memory: 2097153 bytes are no multiple of 4096");
 	assert_not_read("{\"boot\": \"slow\"}", "boot: \"slow\" is no way to boot");
 	assert_not_read("{\"on_reset\": \"panic\"}", "on_reset: \"panic\" is nothing to do");
+	assert_not_read("{\"backing\": \"tape\"}", "backing: \"tape\" is no memory for a guest");
+	assert_not_read("{\"thp\": true}", "thp: must be a string");
+	assert_not_read("{\"thp\": \"often\"}", "thp: \"often\" says nothing about huge pages");
+	assert_not_read("{\"merge\": \"yes\"}", "merge: must be true or false");
+	assert_not_read("{\"lock\": 1}", "lock: must be true or false");
 	assert_not_read("{\"name\": \"../x\"}", "name: \"../x\" can't be a guest's name");
 }
 
@@ -147,7 +159,8 @@ static void json_that_was_written_reads_back_the_same(void **state)
 	vm_config_init(&config);
 	vm_config_init(&copy);
 	assert_read(&config, "{\"name\": \"web\", \"kernel\": \"k\\u00e9rnel\", \"memory\": "
-			     "\"255G\", \"boot\": \"unpack\", \"on_reset\": \"stop\"}");
+			     "\"255G\", \"boot\": \"unpack\", \"on_reset\": \"stop\", "
+			     "\"backing\": \"memfd\", \"thp\": \"always\", \"lock\": true}");
 
 	json_t *written = vm_config_to_json(&config);
 
@@ -193,6 +206,29 @@ static void a_guest_needs_a_kernel_and_sound_numbers(void **state)
 	assert_check_fails(&config, "name: \"a/b\" can't be a guest's name");
 }
 
+static void what_the_kernel_can_not_do_together_is_refused(void **state)
+{
+	struct vm_config config;
+	char kernel[] = "vmlinuz";
+
+	(void)state;
+	vm_config_init(&config);
+	config.kernel = kernel;
+	config.ram.merge = true;
+	assert_int_equal(vm_config_check(&config, NULL), 0);
+	config.ram.backing = GUEST_RAM_MEMFD;
+	assert_check_fails(&config, "merge: KSM merges anonymous memory only, and the backing is "
+				    "memfd");
+	config.ram.merge = false;
+	config.ram.backing = GUEST_RAM_HUGETLB;
+	assert_int_equal(vm_config_check(&config, NULL), 0);
+	config.memory = 5 * MIB;
+	assert_check_fails(&config, "memory: with backing hugetlb it must be a multiple of 2M");
+	config.memory = 6 * MIB;
+	config.ram.thp = GUEST_RAM_THP_NEVER;
+	assert_check_fails(&config, "thp: backing hugetlb has huge pages of its own");
+}
+
 static void names_are_safe_as_file_names(void **state)
 {
 	static const char *const good[] = { "a", "web-1", "A.b_c", "_x", "9lives" };
@@ -226,6 +262,7 @@ int main(void)
 		cmocka_unit_test(a_refused_object_changes_nothing),
 		cmocka_unit_test(json_that_was_written_reads_back_the_same),
 		cmocka_unit_test(a_guest_needs_a_kernel_and_sound_numbers),
+		cmocka_unit_test(what_the_kernel_can_not_do_together_is_refused),
 		cmocka_unit_test(names_are_safe_as_file_names),
 	};
 

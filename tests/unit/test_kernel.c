@@ -99,7 +99,7 @@ static struct guest_ram *make_ram(uint64_t size)
 {
 	struct guest_ram *ram = NULL;
 
-	assert_int_equal(guest_ram_new(size, &ram, NULL), 0);
+	assert_int_equal(guest_ram_new(size, &(struct guest_ram_options){ 0 }, &ram, NULL), 0);
 	return ram;
 }
 
