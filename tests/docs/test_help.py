@@ -98,16 +98,18 @@ def test_every_option_is_completed(verb, letter, name, value):
     zsh = zsh_part(verb)
     # help, all and json are written once, as arrays.
     shared = {"help": "$help", "all": "$all", "json": "$json"}.get(name)
-    spec = rf"{{-{letter},--{name}{'=' if value else ''}}}"
+    long = f"--{name}{'=' if value else ''}"
+    spec = f"{{-{letter},{long}}}" if letter else rf"{long}["
     assert (shared and shared in zsh) or spec in zsh
     where = rf"(\$verbs|[a-z ]*\b{verb}\b[a-z ]*)"
-    assert re.search(rf"from {where}\" -s {letter} -l {name}\b", COMPLETIONS["fish"])
+    short = f" -s {letter}" if letter else ""
+    assert re.search(rf"from {where}\"{short} -l {name}\b", COMPLETIONS["fish"])
 
 
 @pytest.mark.parametrize("verb", verbs())
 def test_no_completion_offers_what_is_not_there(verb):
     assert sorted(bash_part(verb)) == sorted(f"--{name}" for _, name, _ in options(verb))
-    named = set(re.findall(r",--([a-z-]+)", zsh_part(verb)))
+    named = set(re.findall(r"[,'\"]--([a-z-]+)", zsh_part(verb)))
     assert named <= {name for _, name, _ in options(verb)}
 
 
