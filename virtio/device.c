@@ -16,6 +16,9 @@
 void virtio_device_init(struct virtio_device *dev, const struct virtio_device_class *class)
 {
 	dev->class = class;
+	dev->features = class->features;
+	dev->n_queues = class->n_queues;
+	dev->config_len = class->config_len;
 	for (unsigned i = 0; i < class->n_queues; i++)
 		virtqueue_init(&dev->queues[i], class->queue_size);
 }
@@ -28,7 +31,7 @@ void virtio_device_free(struct virtio_device *dev)
 
 uint64_t virtio_device_features(const struct virtio_device *dev)
 {
-	return dev->class->features | COMMON_FEATURES;
+	return dev->features | COMMON_FEATURES;
 }
 
 bool virtio_device_running(const struct virtio_device *dev)
@@ -62,7 +65,7 @@ void virtio_device_break(struct virtio_device *dev, const char *why)
 		return;
 	log_limited("virtio-%s: the guest's driver broke the device: %s", dev->class->name, why);
 	dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	for (unsigned i = 0; i < dev->class->n_queues; i++)
+	for (unsigned i = 0; i < dev->n_queues; i++)
 		dev->queues[i].started = false;
 	dev->transport->status_update(dev->transport_opaque);
 	/* §2.1.2: a driver that isn't ready yet isn't interrupted. */

@@ -21,7 +21,7 @@
 struct err;
 struct virtio_device;
 
-enum { VIRTIO_QUEUES_MAX = 4, VIRTIO_CONFIG_LEN_MAX = 64 };
+enum { VIRTIO_QUEUES_MAX = 5, VIRTIO_CONFIG_LEN_MAX = 64 };
 
 struct virtio_device_class {
 	const char *name;
@@ -33,19 +33,19 @@ struct virtio_device_class {
 	 * then share; at least 2. Each costs a guest a dozen exits to set up. */
 	uint16_t n_vectors;
 	uint16_t config_len; /* bytes of device configuration, at most VIRTIO_CONFIG_LEN_MAX */
-	/* What the device offers beside what every queue offers (virtio_device_features()). */
+	/* What the device can offer beside what every queue offers (virtio_device_features()). */
 	uint64_t features;
 
 	/* The driver is ready (DRIVER_OK): the queues have started. */
 	void (*activate)(struct virtio_device *dev);
-	/* The driver reset the device, or the device is about to be freed; also called when it was
-	 * never activated. The queues have stopped. */
+	/* The driver reset the device, or the device is about to be freed (then without a
+	 * transport); also called when it was never activated. The queues have stopped. */
 	void (*reset)(struct virtio_device *dev);
 	/* The driver may have put chains into a queue. Does a bounded amount of work; if some is
 	 * left, it calls virtio_device_kick(). Only called while the device runs. */
 	void (*queue_notify)(struct virtio_device *dev, unsigned queue);
 	/* The driver wrote to the device's configuration, in any state; offset + len is within
-	 * config_len. NULL: writes are dropped. */
+	 * the instance's config_len. NULL: writes are dropped. */
 	void (*config_write)(struct virtio_device *dev, unsigned offset, const uint8_t *data,
 			     unsigned len);
 	/* Frees the instance. */
@@ -70,6 +70,12 @@ struct virtio_device {
 	const struct virtio_transport_ops *transport; /* NULL until there is one */
 	void *transport_opaque;
 
+	/* What this instance offers. virtio_device_init() sets all that the class can do; a
+	 * constructor may leave something out. */
+	uint64_t features;
+	uint16_t n_queues;
+	uint16_t config_len;
+
 	/* What a saved state would hold. */
 	uint64_t driver_features; /* as written by the driver; negotiated once FEATURES_OK is set */
 	uint8_t status;		  /* VIRTIO_CONFIG_S_* (§2.1) */
@@ -82,7 +88,7 @@ void virtio_device_init(struct virtio_device *dev, const struct virtio_device_cl
 /* Frees an instance that no transport took. NULL is fine. */
 void virtio_device_free(struct virtio_device *dev);
 
-/* All features on offer: the class's, and those of queues and transport. */
+/* All features on offer: the instance's, and those of queues and transport. */
 uint64_t virtio_device_features(const struct virtio_device *dev);
 /* DRIVER_OK is set, and neither DEVICE_NEEDS_RESET nor FAILED is. */
 bool virtio_device_running(const struct virtio_device *dev);

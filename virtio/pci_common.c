@@ -28,7 +28,7 @@ static struct virtqueue *selected(struct virtio_pci *t)
 {
 	uint16_t index = virtio_pci_common(t)->queue_select;
 
-	return index < t->dev->class->n_queues ? &t->dev->queues[index] : NULL;
+	return index < t->dev->n_queues ? &t->dev->queues[index] : NULL;
 }
 
 static void show_queue(struct virtio_pci *t)
@@ -66,7 +66,7 @@ void virtio_pci_common_init(struct virtio_pci *t)
 	common->guest_feature_select = 0;
 	common->guest_feature = 0;
 	common->msix_config = VIRTIO_MSI_NO_VECTOR;
-	common->num_queues = t->dev->class->n_queues;
+	common->num_queues = t->dev->n_queues;
 	common->queue_select = 0;
 	show_queue(t);
 	virtio_pci_show_status(t);
@@ -139,7 +139,7 @@ static void status_write(struct virtio_pci *t, uint32_t value)
 	virtio_pci_show_status(t);
 
 	if (set & VIRTIO_CONFIG_S_FAILED)
-		for (unsigned i = 0; i < dev->class->n_queues; i++)
+		for (unsigned i = 0; i < dev->n_queues; i++)
 			dev->queues[i].started = false;
 	if (set & VIRTIO_CONFIG_S_DRIVER_OK)
 		virtio_pci_start(t);

@@ -117,7 +117,7 @@ static uint64_t doorbell_gpa(const struct virtio_pci *t, unsigned queue)
 
 static void remove_doorbells(struct virtio_pci *t)
 {
-	for (unsigned i = 0; i < t->dev->class->n_queues; i++) {
+	for (unsigned i = 0; i < t->dev->n_queues; i++) {
 		struct virtio_pci_queue *queue = &t->queues[i];
 
 		if (queue->has_doorbell)
@@ -132,7 +132,7 @@ static void add_doorbells(struct virtio_pci *t)
 {
 	if (!t->mapped || !virtio_device_running(t->dev))
 		return;
-	for (unsigned i = 0; i < t->dev->class->n_queues; i++) {
+	for (unsigned i = 0; i < t->dev->n_queues; i++) {
 		struct virtio_pci_queue *queue = &t->queues[i];
 		_cleanup_err_ struct err *err = NULL;
 
@@ -157,7 +157,7 @@ void virtio_pci_reset(struct virtio_pci *t)
 	remove_doorbells(t);
 	dev->status = 0;
 	dev->driver_features = 0;
-	for (unsigned i = 0; i < dev->class->n_queues; i++) {
+	for (unsigned i = 0; i < dev->n_queues; i++) {
 		virtqueue_reset(&dev->queues[i]);
 		t->queues[i].vector = VIRTIO_MSI_NO_VECTOR;
 	}
@@ -171,7 +171,7 @@ void virtio_pci_start(struct virtio_pci *t)
 {
 	struct virtio_device *dev = t->dev;
 
-	for (unsigned i = 0; i < dev->class->n_queues; i++) {
+	for (unsigned i = 0; i < dev->n_queues; i++) {
 		struct virtqueue *vq = &dev->queues[i];
 
 		if (!vq->state.enabled)
@@ -190,7 +190,7 @@ static void update_bus_master(struct virtio_pci *t)
 {
 	bool paused = !pci_function_bus_master(t->function);
 
-	for (unsigned i = 0; i < t->dev->class->n_queues; i++) {
+	for (unsigned i = 0; i < t->dev->n_queues; i++) {
 		struct virtqueue *vq = &t->dev->queues[i];
 
 		if (vq->paused == paused)
@@ -225,7 +225,7 @@ static void notify_write(struct virtio_pci *t, uint64_t offset)
 {
 	uint64_t queue = offset / NOTIFY_MULTIPLIER;
 
-	if (offset % NOTIFY_MULTIPLIER == 0 && queue < t->dev->class->n_queues &&
+	if (offset % NOTIFY_MULTIPLIER == 0 && queue < t->dev->n_queues &&
 	    virtio_device_running(t->dev))
 		transport_kick(t, (unsigned)queue);
 }
@@ -241,7 +241,7 @@ static void transport_bar_write(void *opaque, unsigned bar, uint64_t offset, con
 		virtio_pci_common_write(t, offset, data, len);
 	} else if (offset < BAR_MSIX) {
 		offset -= BAR_DEVICE;
-		if (dev->class->config_write && offset + len <= dev->class->config_len)
+		if (dev->class->config_write && offset + len <= dev->config_len)
 			dev->class->config_write(dev, (unsigned)offset, data, len);
 	} else if (offset < BAR_ISR) {
 		msix_write(t->msix, offset - BAR_MSIX, data, len);
@@ -357,20 +357,20 @@ static int add_capability(struct virtio_pci *t, uint8_t type, uint32_t offset, u
 
 static int add_capabilities(struct virtio_pci *t, struct err **err)
 {
-	const struct virtio_device_class *class = t->dev->class;
+	const struct virtio_device *dev = t->dev;
 	const uint8_t plain = sizeof(struct virtio_pci_cap);
 	int cfg;
 
 	if (add_capability(t, VIRTIO_PCI_CAP_COMMON_CFG, BAR_COMMON, COMMON_CFG_LEN, plain, err) <
 		0 ||
 	    add_capability(t, VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_NOTIFY,
-			   NOTIFY_MULTIPLIER * class->n_queues,
+			   NOTIFY_MULTIPLIER * dev->n_queues,
 			   sizeof(struct virtio_pci_notify_cap), err) < 0 ||
 	    add_capability(t, VIRTIO_PCI_CAP_ISR_CFG, BAR_ISR, 1, plain, err) < 0)
 		return -1;
 	/* §4.1.4.6.1: only devices that have a configuration have this one. */
-	if (class->config_len != 0 && add_capability(t, VIRTIO_PCI_CAP_DEVICE_CFG, BAR_DEVICE,
-						     class->config_len, plain, err) < 0)
+	if (dev->config_len != 0 && add_capability(t, VIRTIO_PCI_CAP_DEVICE_CFG, BAR_DEVICE,
+						   dev->config_len, plain, err) < 0)
 		return -1;
 	cfg = add_capability(t, VIRTIO_PCI_CAP_PCI_CFG, 0, 0, sizeof(struct virtio_pci_cfg_cap),
 			     err);
@@ -426,7 +426,7 @@ static void free_parts(struct virtio_pci *t)
 {
 	pci_function_free(t->function); /* unmaps the BAR, which takes the doorbells away */
 	msix_free(t->msix);
-	for (unsigned i = 0; i < t->dev->class->n_queues; i++) {
+	for (unsigned i = 0; i < t->dev->n_queues; i++) {
 		loop_remove(t->queues[i].source);
 		if (t->queues[i].event_fd >= 0)
 			close(t->queues[i].event_fd);
@@ -456,14 +456,14 @@ int virtio_pci_new(const struct virtio_pci_host *host, struct virtio_device *dev
 		goto fail;
 	}
 	t->image = image;
-	for (unsigned i = 0; i < dev->class->n_queues; i++) {
+	for (unsigned i = 0; i < dev->n_queues; i++) {
 		dev->queues[i].paused = true; /* until the driver makes it a bus master */
 		if (make_queue(t, i, err) < 0)
 			goto fail;
 	}
 	if (make_function(t, slot, err) < 0)
 		goto fail;
-	memcpy(t->image + BAR_DEVICE, dev->config, dev->class->config_len);
+	memcpy(t->image + BAR_DEVICE, dev->config, dev->config_len);
 	virtio_pci_common_init(t);
 	dev->transport = &transport_ops;
 	dev->transport_opaque = t;
@@ -482,8 +482,8 @@ void virtio_pci_free(struct virtio_pci *transport)
 	if (!transport)
 		return;
 	dev = transport->dev;
+	dev->transport = NULL; /* its reset is the last: nobody is told anything any more */
 	virtio_pci_reset(transport);
-	dev->transport = NULL;
 	free_parts(transport);
 	virtio_device_free(dev);
 }

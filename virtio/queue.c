@@ -219,8 +219,13 @@ int virtqueue_pop(struct virtqueue *vq, struct virtq_chain *ret_chain)
 
 void virtqueue_push(struct virtqueue *vq, const struct virtq_chain *chain, uint32_t written)
 {
+	virtqueue_push_head(vq, chain->head, written);
+}
+
+void virtqueue_push_head(struct virtqueue *vq, uint16_t head, uint32_t written)
+{
 	unsigned slot = vq->state.used_idx & (vq->state.size - 1u);
-	const struct vring_used_elem elem = { .id = chain->head, .len = written };
+	const struct vring_used_elem elem = { .id = head, .len = written };
 
 	if (!vq->started || vq->broken)
 		return;

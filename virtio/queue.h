@@ -87,6 +87,8 @@ int virtqueue_start(struct virtqueue *vq, const struct guest_memory *memory, uin
 int virtqueue_pop(struct virtqueue *vq, struct virtq_chain *ret_chain);
 /* Gives a chain back, with the number of bytes that the device wrote into it. */
 void virtqueue_push(struct virtqueue *vq, const struct virtq_chain *chain, uint32_t written);
+/* The same for a chain of which only the head was kept. */
+void virtqueue_push_head(struct virtqueue *vq, uint16_t head, uint32_t written);
 /* Whether the driver wants to be told of what was pushed since the last call (§2.7.7). */
 bool virtqueue_should_notify(struct virtqueue *vq);
 
