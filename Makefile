@@ -1,7 +1,7 @@
 # The front door. The work is done by meson and ninja, and by the programs in tools/.
 MAKEFLAGS += --no-print-directory
 
-.PHONY: build setup demo check unit system fuzz lint format bench install clean help
+.PHONY: build setup demo check unit system soak fuzz lint format bench install clean help
 
 build: build/build.ninja
 	@ninja -C build
@@ -26,6 +26,10 @@ unit:
 
 system:
 	@tools/check prepare system lab
+
+SOAK_SECONDS = 3600
+soak: build
+	@tools/soak $(SOAK_SECONDS)
 
 FUZZ_SECONDS = 60
 fuzz:
@@ -53,6 +57,7 @@ help:
 	@echo "make check      run every check (installs what is missing)"
 	@echo "make unit       unit tests, plain and under the sanitizers"
 	@echo "make system     tests that boot guests"
+	@echo "make soak       guests' memory under everything at once, for SOAK_SECONDS (3600)"
 	@echo "make fuzz       each fuzz target for FUZZ_SECONDS (60)"
 	@echo "make lint       static checks"
 	@echo "make format     lay out the C files with clang-format"

@@ -42,6 +42,7 @@ struct request {
 	const char *on_reset;
 	const char *backing;
 	const char *thp;
+	const char *balloon;
 	const char *escape;
 	bool lock;
 	bool prefault;
@@ -63,6 +64,7 @@ static const struct command_option options[] = {
 	{ "lock", 0, NULL, "never swap it" },
 	{ "prefault", 0, NULL, "find memory for all of it before the guest starts" },
 	{ "merge", 0, NULL, "let KSM merge it with other guests' equal pages" },
+	{ "balloon", 0, "LIST", "its memory balloon: all, none, or what it can do (all)" },
 	{ "config", 'f', "FILE", "the same as JSON; options come over it" },
 	{ "escape", 'e', "KEY", "the console's escape key: ^A to ^_, ^?, or none (^])" },
 	{ "detach", 'd', NULL, "leave it in the background and print its name" },
@@ -84,6 +86,7 @@ static const struct {
 	{ "on-reset", offsetof(struct request, on_reset) },
 	{ "backing", offsetof(struct request, backing) },
 	{ "thp", offsetof(struct request, thp) },
+	{ "balloon", offsetof(struct request, balloon) },
 	{ "config", offsetof(struct request, config) },
 	{ "escape", offsetof(struct request, escape) },
 }, flags[] = {
@@ -161,6 +164,8 @@ static int set_choices(struct vm_config *config, const struct request *request, 
 		return err_wrap(err, "--backing");
 	if (request->thp && vm_thp_from_name(request->thp, &config->ram.thp, err) < 0)
 		return err_wrap(err, "--thp");
+	if (request->balloon && vm_balloon_from_text(request->balloon, &config->balloon, err) < 0)
+		return err_wrap(err, "--balloon");
 	config->ram.lock |= request->lock;
 	config->ram.prefault |= request->prefault;
 	config->ram.merge |= request->merge;

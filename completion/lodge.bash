@@ -21,6 +21,7 @@ _lodge_value() {
 	-r | --on-reset) mapfile -t COMPREPLY < <(compgen -W 'restart stop' -- "$cur") ;;
 	--backing) mapfile -t COMPREPLY < <(compgen -W 'anon memfd hugetlb' -- "$cur") ;;
 	--thp) mapfile -t COMPREPLY < <(compgen -W 'always madvise never' -- "$cur") ;;
+	--balloon) mapfile -t COMPREPLY < <(compgen -W 'all none plain stats deflate-on-oom reporting hinting poison' -- "$cur") ;;
 	-e | --escape) mapfile -t COMPREPLY < <(compgen -W '^] ^A none' -- "$cur") ;;
 	-t | --timeout) mapfile -t COMPREPLY < <(compgen -W '0 10 30 60' -- "$cur") ;;
 	-n | --name) COMPREPLY=() ;;
@@ -52,7 +53,7 @@ _lodge() {
 	_lodge_value "$prev" "$verb" && return
 
 	case $verb in
-	run) options='--kernel --initrd --name --cpus --memory --append --boot --on-reset --backing --thp --lock --prefault --merge --config --escape --detach --help' ;;
+	run) options='--kernel --initrd --name --cpus --memory --append --boot --on-reset --backing --thp --lock --prefault --merge --balloon --config --escape --detach --help' ;;
 	ps) options='--json --help' ;;
 	show) options='--json --help' ;;
 	console) options='--escape --help' ;;

@@ -37,6 +37,7 @@ complete -c lodge -n "__fish_seen_subcommand_from run" -l thp -x -a 'always madv
 complete -c lodge -n "__fish_seen_subcommand_from run" -l lock -d 'Never swap it'
 complete -c lodge -n "__fish_seen_subcommand_from run" -l prefault -d 'Find memory for all of it before it starts'
 complete -c lodge -n "__fish_seen_subcommand_from run" -l merge -d 'Let KSM merge its pages'
+complete -c lodge -n "__fish_seen_subcommand_from run" -l balloon -x -a 'all none plain stats deflate-on-oom reporting hinting poison' -d 'Its memory balloon'
 complete -c lodge -n "__fish_seen_subcommand_from run" -s f -l config -r -F -d 'The same as JSON'
 complete -c lodge -n "__fish_seen_subcommand_from run" -s e -l escape -x -a '^] ^A none' -d "The console's escape key"
 complete -c lodge -n "__fish_seen_subcommand_from run" -s d -l detach -d 'Leave it in the background'

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/size.h"
+#include "virtio/balloon.h"
 
 #define MIB UINT64_C(1048576)
 
@@ -45,6 +46,7 @@ void vm_config_init(struct vm_config *config)
 		.memory = 512 * MIB,
 		.boot = VM_BOOT_AUTO,
 		.on_reset = VM_RESET_RESTART,
+		.balloon = VIRTIO_BALLOON_ALL,
 	};
 }
 
@@ -129,6 +131,76 @@ int vm_thp_from_name(const char *name, enum guest_ram_thp *ret_thp, struct err *
 		    err, ERR_USAGE, 0,
 		    "\"%s\" says nothing about huge pages: choose always, madvise or never", name);
 	*ret_thp = (enum guest_ram_thp)i;
+	return 0;
+}
+
+const struct vm_balloon_word vm_balloon_words[] = {
+	{ VIRTIO_BALLOON_STATS, "stats" },
+	{ VIRTIO_BALLOON_DEFLATE_ON_OOM, "deflate-on-oom" },
+	{ VIRTIO_BALLOON_REPORTING, "reporting" },
+	{ VIRTIO_BALLOON_HINTING, "hinting" },
+	{ VIRTIO_BALLOON_POISON, "poison" },
+	{ 0, NULL },
+};
+
+char *vm_balloon_text(unsigned options, char buf[VM_BALLOON_TEXT_MAX])
+{
+	size_t used = 0;
+
+	if (options == 0 || options == VIRTIO_BALLOON_ALL) {
+		snprintf(buf, VM_BALLOON_TEXT_MAX, "%s", options ? "all" : "none");
+		return buf;
+	}
+	/* A balloon that can nothing else. */
+	snprintf(buf, VM_BALLOON_TEXT_MAX, "plain");
+	for (const struct vm_balloon_word *w = vm_balloon_words; w->option; w++)
+		if (options & w->option)
+			used += (size_t)snprintf(buf + used, VM_BALLOON_TEXT_MAX - used, "%s%s",
+						 used ? "," : "", w->word);
+	return buf;
+}
+
+static int find_balloon_word(const char *word, size_t len, unsigned *ret_option, struct err **err)
+{
+	for (const struct vm_balloon_word *w = vm_balloon_words; w->option; w++) {
+		if (strlen(w->word) == len && !strncmp(w->word, word, len)) {
+			*ret_option = w->option;
+			return 0;
+		}
+	}
+	return err_set(err, ERR_USAGE, 0,
+		       "\"%.*s\" is nothing that a balloon can do: choose all, none, plain, or of "
+		       "stats, deflate-on-oom, reporting, hinting and poison",
+		       (int)len, word);
+}
+
+int vm_balloon_from_text(const char *text, unsigned *ret_options, struct err **err)
+{
+	static const struct vm_balloon_word whole[] = {
+		{ VIRTIO_BALLOON_ALL, "all" },
+		{ 0, "none" },
+		{ VIRTIO_BALLOON_BASE, "plain" },
+	};
+	unsigned options = VIRTIO_BALLOON_BASE;
+	unsigned option = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(whole); i++) {
+		if (!strcmp(text, whole[i].word)) {
+			*ret_options = whole[i].option;
+			return 0;
+		}
+	}
+	for (const char *word = text;; word++) {
+		size_t len = strcspn(word, ",");
+
+		if (find_balloon_word(word, len, &option, err) < 0)
+			return -1;
+		options |= option;
+		word += len;
+		if (!*word)
+			break;
+	}
+	*ret_options = options;
 	return 0;
 }
 
@@ -297,6 +369,13 @@ static int read_merge(struct vm_config *config, const json_t *json, struct err *
 	return read_flag(json, &config->ram.merge, err);
 }
 
+static int read_balloon(struct vm_config *config, const json_t *json, struct err **err)
+{
+	if (!json_is_string(json))
+		return err_set(err, ERR_USAGE, 0, "must be a string");
+	return vm_balloon_from_text(json_string_value(json), &config->balloon, err);
+}
+
 static const struct {
 	const char *name;
 	int (*read)(struct vm_config *config, const json_t *json, struct err **err);
@@ -305,7 +384,7 @@ static const struct {
 	{ "append", read_append }, { "cpus", read_cpus },	  { "memory", read_memory },
 	{ "boot", read_boot },	   { "on_reset", read_on_reset }, { "backing", read_backing },
 	{ "thp", read_thp },	   { "lock", read_lock },	  { "prefault", read_prefault },
-	{ "merge", read_merge },
+	{ "merge", read_merge },   { "balloon", read_balloon },
 };
 
 static int read_member(struct vm_config *config, const char *name, const json_t *json,
@@ -316,10 +395,11 @@ static int read_member(struct vm_config *config, const char *name, const json_t 
 			continue;
 		return members[i].read(config, json, err) < 0 ? err_wrap(err, "%s", name) : 0;
 	}
-	return err_set(err, ERR_USAGE, 0,
-		       "there is no member \"%s\": the members are name, kernel, initrd, append, "
-		       "cpus, memory, boot, on_reset, backing, thp, lock, prefault and merge",
-		       name);
+	return err_set(
+	    err, ERR_USAGE, 0,
+	    "there is no member \"%s\": the members are name, kernel, initrd, append, "
+	    "cpus, memory, boot, on_reset, backing, thp, lock, prefault, merge and balloon",
+	    name);
 }
 
 int vm_config_from_json(struct vm_config *config, const json_t *json, struct err **err)
@@ -352,6 +432,7 @@ static int put_text(json_t *object, const char *name, const char *text)
 
 json_t *vm_config_to_json(const struct vm_config *config)
 {
+	char balloon[VM_BALLOON_TEXT_MAX];
 	json_t *object = json_object();
 
 	if (put_text(object, "name", config->name) < 0 ||
@@ -366,7 +447,8 @@ json_t *vm_config_to_json(const struct vm_config *config)
 	    put_text(object, "thp", vm_thp_name(config->ram.thp)) < 0 ||
 	    json_object_set_new(object, "lock", json_boolean(config->ram.lock)) < 0 ||
 	    json_object_set_new(object, "prefault", json_boolean(config->ram.prefault)) < 0 ||
-	    json_object_set_new(object, "merge", json_boolean(config->ram.merge)) < 0) {
+	    json_object_set_new(object, "merge", json_boolean(config->ram.merge)) < 0 ||
+	    put_text(object, "balloon", vm_balloon_text(config->balloon, balloon)) < 0) {
 		json_decref(object);
 		return NULL;
 	}

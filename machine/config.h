@@ -44,6 +44,7 @@ struct vm_config {
 	unsigned cpus;
 	uint64_t memory; /* bytes, a multiple of 4096 */
 	struct guest_ram_options ram;
+	unsigned balloon; /* enum virtio_balloon_option; 0: there is no balloon */
 	enum vm_boot boot;
 	enum vm_on_reset on_reset;
 };
@@ -78,5 +79,17 @@ const char *vm_backing_name(enum guest_ram_backing backing);
 int vm_backing_from_name(const char *name, enum guest_ram_backing *ret_backing, struct err **err);
 const char *vm_thp_name(enum guest_ram_thp thp);
 int vm_thp_from_name(const char *name, enum guest_ram_thp *ret_thp, struct err **err);
+
+/* What a balloon can do (enum virtio_balloon_option) as words: "all", "none", or a list such as
+ * "stats,reporting" of stats, deflate-on-oom, reporting, hinting and poison. */
+enum { VM_BALLOON_TEXT_MAX = 64 };
+char *vm_balloon_text(unsigned options, char buf[VM_BALLOON_TEXT_MAX]);
+int vm_balloon_from_text(const char *text, unsigned *ret_options, struct err **err);
+/* The words of single options, for lists; ends with an option of 0. */
+struct vm_balloon_word {
+	unsigned option;
+	const char *word;
+};
+extern const struct vm_balloon_word vm_balloon_words[];
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "machine/config.h"
+#include "virtio/balloon.h"
 
 #define MIB UINT64_C(1048576)
 
@@ -66,7 +67,7 @@ static void every_member_is_read(void **state)
 			     "\"cpus\": 8, \"memory\": \"1G\", \"boot\": \"direct\", "
 			     "\"on_reset\": \"stop\", \"backing\": \"anon\", "
 			     "\"thp\": \"never\", \"lock\": true, \"prefault\": true, "
-			     "\"merge\": true}");
+			     "\"merge\": true, \"balloon\": \"stats,poison\"}");
 	assert_string_equal(config.name, "web");
 	assert_string_equal(config.kernel, "/boot/vmlinuz");
 	assert_string_equal(config.initrd, "/boot/initrd.img");
@@ -80,6 +81,8 @@ static void every_member_is_read(void **state)
 	assert_true(config.ram.lock);
 	assert_true(config.ram.prefault);
 	assert_true(config.ram.merge);
+	assert_int_equal(config.balloon,
+			 VIRTIO_BALLOON_BASE | VIRTIO_BALLOON_STATS | VIRTIO_BALLOON_POISON);
 	assert_int_equal(vm_config_check(&config, NULL), 0);
 }
 
@@ -206,6 +209,38 @@ static void a_guest_needs_a_kernel_and_sound_numbers(void **state)
 	assert_check_fails(&config, "name: \"a/b\" can't be a guest's name");
 }
 
+static void a_balloon_is_read_and_written_in_words(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned options;
+	} rows[] = {
+		{ "all", VIRTIO_BALLOON_ALL },
+		{ "none", 0 },
+		{ "plain", VIRTIO_BALLOON_BASE },
+		{ "hinting", VIRTIO_BALLOON_BASE | VIRTIO_BALLOON_HINTING },
+		{ "stats,deflate-on-oom,reporting,hinting",
+		  VIRTIO_BALLOON_ALL & ~VIRTIO_BALLOON_POISON },
+	};
+	static const char *const bad[] = { "",	   ",",		"stats,",      ",stats",
+					   "stat", "stats,all", "plain,stats", "none,stats" };
+	char buf[VM_BALLOON_TEXT_MAX];
+	unsigned options;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(vm_balloon_from_text(rows[i].text, &options, NULL), 0);
+		assert_int_equal(options, rows[i].options);
+		assert_string_equal(vm_balloon_text(options, buf), rows[i].text);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_err_ struct err *err = NULL;
+
+		assert_int_equal(vm_balloon_from_text(bad[i], &options, &err), -1);
+		assert_non_null(strstr(err_message(err), "nothing that a balloon can do"));
+	}
+}
+
 static void what_the_kernel_can_not_do_together_is_refused(void **state)
 {
 	struct vm_config config;
@@ -262,6 +297,7 @@ int main(void)
 		cmocka_unit_test(a_refused_object_changes_nothing),
 		cmocka_unit_test(json_that_was_written_reads_back_the_same),
 		cmocka_unit_test(a_guest_needs_a_kernel_and_sound_numbers),
+		cmocka_unit_test(a_balloon_is_read_and_written_in_words),
 		cmocka_unit_test(what_the_kernel_can_not_do_together_is_refused),
 		cmocka_unit_test(names_are_safe_as_file_names),
 	};
