@@ -364,8 +364,8 @@ static int add_capabilities(struct virtio_pci *t, struct err **err)
 	if (add_capability(t, VIRTIO_PCI_CAP_COMMON_CFG, BAR_COMMON, COMMON_CFG_LEN, plain, err) <
 		0 ||
 	    add_capability(t, VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_NOTIFY,
-			   NOTIFY_MULTIPLIER * dev->n_queues,
-			   sizeof(struct virtio_pci_notify_cap), err) < 0 ||
+			   NOTIFY_MULTIPLIER * dev->n_queues, sizeof(struct virtio_pci_notify_cap),
+			   err) < 0 ||
 	    add_capability(t, VIRTIO_PCI_CAP_ISR_CFG, BAR_ISR, 1, plain, err) < 0)
 		return -1;
 	/* §4.1.4.6.1: only devices that have a configuration have this one. */
