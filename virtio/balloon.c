@@ -148,6 +148,8 @@ static void balloon_reset(struct virtio_device *dev)
 	bool moved = b->ballooned.count != 0 || b->hints.asked || b->hints.running;
 
 	page_bitmap_clear_all(&b->ballooned);
+	page_bitmap_clear_all(&b->waiting);
+	b->n_blocks = 0;
 	page_bitmap_clear_all(&b->reported);
 	page_bitmap_clear_all(&b->hinted);
 	b->inflate.held = b->deflate.held = b->reports.held = false;
@@ -185,6 +187,7 @@ static void balloon_free(struct virtio_device *dev)
 	struct virtio_balloon *b = balloon_of(dev);
 
 	page_bitmap_free(&b->ballooned);
+	page_bitmap_free(&b->waiting);
 	page_bitmap_free(&b->reported);
 	page_bitmap_free(&b->hinted);
 	free(b);
@@ -244,6 +247,7 @@ int virtio_balloon_new(const struct virtio_balloon_host *host, unsigned options,
 	virtio_device_init(&b->dev, &balloon_class);
 	apply_options(b, options);
 	if (page_bitmap_init(&b->ballooned, b->n_pages, err) < 0 ||
+	    page_bitmap_init(&b->waiting, b->n_pages, err) < 0 ||
 	    page_bitmap_init(&b->reported, b->n_pages, err) < 0 ||
 	    page_bitmap_init(&b->hinted, b->n_pages, err) < 0) {
 		balloon_free(&b->dev);
@@ -297,9 +301,11 @@ void virtio_balloon_info(const struct virtio_device *device, struct virtio_ballo
 
 void virtio_balloon_set_target(struct virtio_device *device, uint64_t pages)
 {
-	const struct virtio_balloon *b = (const struct virtio_balloon *)device;
+	struct virtio_balloon *b = balloon_of(device);
 	uint32_t num_pages = (uint32_t)(pages < b->n_pages ? pages : b->n_pages);
 
 	virtio_device_set_config(device, offsetof(struct virtio_balloon_config, num_pages),
 				 &num_pages, sizeof(num_pages));
+	if (b->ballooned.count >= num_pages)
+		balloon_release_rest(b);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the parts of virtio-balloon share: the device and its queues (balloon.c), pages put in,
- * taken out and reported (balloon_pages.c), statistics (balloon_stats.c), hints (balloon_hints.c).
+ * taken out and reported (balloon_pages.c), given back (balloon_release.c), statistics
+ * (balloon_stats.c), hints (balloon_hints.c).
  */
 #ifndef LODGE_VIRTIO_BALLOON_INTERNAL_H
 #define LODGE_VIRTIO_BALLOON_INTERNAL_H
@@ -29,6 +30,7 @@ enum {
 	 * it inflates, and 32 blocks of 2 or 4 MiB when it reports. */
 	BALLOON_TURN_CHAINS = 64,
 	BALLOON_TURN_PFNS = 2048, /* page frame numbers, each of which may cost a call */
+	BALLOON_BLOCKS_MAX = 8,	  /* of 2 MiB, that wait to become whole */
 	BALLOON_TURN_PAGES = 256 << 20 >> 12, /* reported pages, a whole number of any unit */
 };
 
@@ -56,8 +58,11 @@ struct virtio_balloon {
 	int queues[BALLOON_ROLES];
 
 	struct page_bitmap ballooned; /* given to the balloon and not taken out */
+	struct page_bitmap waiting;   /* of those, not given back to the host yet */
 	struct page_bitmap reported;
 	struct page_bitmap hinted;
+	uint32_t blocks[BALLOON_BLOCKS_MAX]; /* in which pages wait, the oldest first */
+	unsigned n_blocks;
 	uint64_t released_pages;
 	uint64_t reported_total;
 
@@ -94,6 +99,13 @@ size_t balloon_copy_chain(const struct virtq_chain *chain, void *buf, size_t siz
 /* The whole pages in a buffer; false if there is none. */
 bool balloon_buffer_pages(const struct virtio_balloon *b, const struct iovec *iov,
 			  uint64_t *ret_page, uint64_t *ret_n);
+
+/* Pages that were put into the balloon are to go back to the host, now or soon. */
+void balloon_release(struct virtio_balloon *b, uint64_t page, uint64_t n);
+/* Whatever still waits goes now. */
+void balloon_release_rest(struct virtio_balloon *b);
+/* Pages that were taken out aren't given back any more. */
+void balloon_keep(struct virtio_balloon *b, uint64_t page, uint64_t n);
 
 /* The driver may have put chains into the queue of that role. */
 void balloon_inflate(struct virtio_balloon *b, unsigned queue);

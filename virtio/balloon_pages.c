@@ -4,9 +4,8 @@
  * (§5.5.6.7).
  *
  * The driver names pages by their numbers, in arrays. All arrays of a turn are collected, copied
- * once and made into ranges before the kernel is called, since a call for a range costs little more
- * than one for a page. Only then do the chains go back, so that a driver that has an answer knows
- * that the pages are gone.
+ * once and made into ranges, and then the chains go back. When the pages do is in
+ * balloon_release.c.
  *
  * A number may be anything. One that isn't RAM is passed over, as the specification has no rule for
  * it and the other pages of the array are still worth having; one that was given before changes
@@ -20,29 +19,6 @@
 
 enum { PAGE_SIZE_4K = 1 << VIRTIO_BALLOON_PFN_SHIFT };
 
-/* Gives a range back that was just put in. Where pages can only be given back by whole units, those
- * units go all of whose pages are in the balloon by now. */
-static void release(struct virtio_balloon *b, uint64_t page, uint64_t n)
-{
-	uint64_t end = page + n;
-
-	if (b->unit == 1) {
-		b->released_pages += guest_ram_release(b->host.ram, page, n);
-		return;
-	}
-	page -= page % b->unit;
-	while (page < end && page + b->unit <= b->n_pages) {
-		uint64_t full = page;
-
-		while (full < end && full + b->unit <= b->n_pages &&
-		       page_bitmap_all(&b->ballooned, full, b->unit))
-			full += b->unit;
-		if (full > page)
-			b->released_pages += guest_ram_release(b->host.ram, page, full - page);
-		page = full + b->unit;
-	}
-}
-
 static void put_in(struct virtio_balloon *b, unsigned n_ranges)
 {
 	n_ranges = page_ranges_join(b->ranges, n_ranges);
@@ -53,15 +29,19 @@ static void put_in(struct virtio_balloon *b, unsigned n_ranges)
 		if (page_bitmap_set(&b->ballooned, page, n) == 0)
 			continue;
 		page_bitmap_clear(&b->reported, page, n);
-		release(b, page, n);
+		balloon_release(b, page, n);
 	}
 }
 
 static void take_out(struct virtio_balloon *b, unsigned n_ranges)
 {
-	for (unsigned i = 0; i < n_ranges; i++)
-		page_bitmap_clear(&b->ballooned, page_range_first(b->ranges[i]),
-				  page_range_len(b->ranges[i]));
+	for (unsigned i = 0; i < n_ranges; i++) {
+		uint32_t page = page_range_first(b->ranges[i]);
+		uint32_t n = page_range_len(b->ranges[i]);
+
+		page_bitmap_clear(&b->ballooned, page, n);
+		balloon_keep(b, page, n);
+	}
 }
 
 /* Makes page numbers of the first n frame numbers, which differ above the device hole, and leaves

@@ -99,3 +99,25 @@ bool page_bitmap_all(const struct page_bitmap *bitmap, uint64_t page, uint64_t n
 	}
 	return true;
 }
+
+static bool has(const struct page_bitmap *bitmap, uint64_t page)
+{
+	return bitmap->words[page / WORD_PAGES] >> (page % WORD_PAGES) & 1;
+}
+
+bool page_bitmap_next(const struct page_bitmap *bitmap, uint64_t page, uint64_t end,
+		      uint64_t *ret_page, uint64_t *ret_n)
+{
+	uint64_t first;
+
+	while (page < end && !has(bitmap, page))
+		page++;
+	if (page >= end)
+		return false;
+	first = page;
+	while (page < end && has(bitmap, page))
+		page++;
+	*ret_page = first;
+	*ret_n = page - first;
+	return true;
+}

@@ -34,4 +34,8 @@ void page_bitmap_clear_all(struct page_bitmap *bitmap);
 /* Whether all n pages from page on are in it. */
 bool page_bitmap_all(const struct page_bitmap *bitmap, uint64_t page, uint64_t n);
 
+/* The first run of pages in it from page on and below end; false if there is none. */
+bool page_bitmap_next(const struct page_bitmap *bitmap, uint64_t page, uint64_t end,
+		      uint64_t *ret_page, uint64_t *ret_n);
+
 #endif

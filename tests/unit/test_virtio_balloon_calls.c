@@ -119,9 +119,10 @@ static void arrays_of_one_turn_are_one_call(void **state)
 	name_run(INFLATE, FREE + 256, 1, 256);
 	name_run(INFLATE, FREE, 1, 256);
 	name_run(INFLATE, FREE + 767, -1, 256);
+	name_run(INFLATE, FREE + 768, 1, 256);
 	rig_kick(INFLATE);
-	assert_int_equal(rig_used(INFLATE), 3);
-	assert_one_call(FREE, 768);
+	assert_int_equal(rig_used(INFLATE), 4);
+	assert_one_call(FREE, 1024);
 }
 
 static void each_gap_is_a_call_more_and_no_page_between(void **state)
