@@ -3,6 +3,7 @@
 #include "tests/fakes/guest_ram.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "mem/guest_ram.h"
 #include "vm/guest_memory.h"
@@ -24,8 +25,8 @@ int guest_ram_new(uint64_t size, const struct guest_ram_options *options,
 	if (!ram)
 		abort();
 	ram->size = size;
-	ram->base = aligned_alloc(4096, size);
-	if (!ram->base || guest_memory_add(&ram->memory, 0, size, ram->base, err) < 0)
+	ram->base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (ram->base == MAP_FAILED || guest_memory_add(&ram->memory, 0, size, ram->base, err) < 0)
 		abort();
 	*ret_ram = ram;
 	return 0;
@@ -33,8 +34,14 @@ int guest_ram_new(uint64_t size, const struct guest_ram_options *options,
 
 void guest_ram_free(struct guest_ram *ram)
 {
-	free(ram->base);
+	munmap(ram->base, ram->size);
 	free(ram);
+}
+
+int guest_ram_clear(struct guest_ram *ram, struct err **err)
+{
+	(void)err;
+	return madvise(ram->base, ram->size, MADV_DONTNEED);
 }
 
 const struct guest_memory *guest_ram_memory(const struct guest_ram *ram)
@@ -68,12 +75,14 @@ uint64_t guest_ram_release(struct guest_ram *ram, uint64_t page, uint64_t n)
 	uint64_t unit = guest_ram_unit(ram);
 
 	/* What is asked for is whole and there. */
-	if (n == 0 || page % unit != 0 || n % unit != 0 || page + n > guest_ram_pages(ram) ||
-	    fake_guest_ram.n_releases == FAKE_RELEASES_MAX)
+	if (n == 0 || page % unit != 0 || n % unit != 0 || page + n > guest_ram_pages(ram))
 		abort();
-	fake_guest_ram.releases[fake_guest_ram.n_releases].page = page;
-	fake_guest_ram.releases[fake_guest_ram.n_releases++].n = n;
+	if (fake_guest_ram.n_releases < FAKE_RELEASES_MAX) {
+		fake_guest_ram.releases[fake_guest_ram.n_releases].page = page;
+		fake_guest_ram.releases[fake_guest_ram.n_releases].n = n;
+	}
+	fake_guest_ram.n_releases++;
 	if (fake_guest_ram.on_release)
-		fake_guest_ram.on_release();
+		fake_guest_ram.on_release(page, n);
 	return n;
 }

@@ -12,12 +12,12 @@ enum { FAKE_RELEASES_MAX = 4096 };
 
 struct fake_guest_ram {
 	uint64_t unit; /* 0 is 1 */
-	unsigned n_releases;
+	unsigned n_releases; /* all of them; the first FAKE_RELEASES_MAX are in the list */
 	struct {
 		uint64_t page, n;
 	} releases[FAKE_RELEASES_MAX];
 	/* Called at each release, if there is one. */
-	void (*on_release)(void);
+	void (*on_release)(uint64_t page, uint64_t n);
 };
 
 extern struct fake_guest_ram fake_guest_ram;

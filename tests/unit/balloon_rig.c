@@ -54,6 +54,7 @@ void rig_renew(unsigned options)
 		rig_init(options, (uint64_t)RIG_RAM_MIB << 20);
 		return;
 	}
+	check(guest_ram_clear(rig.ram, NULL) == 0);
 	test_machine_renew(&rig.m);
 	plug(options);
 }

@@ -20,8 +20,10 @@ enum { FREE = RIG_FREE_PAGE, HUGE = 512 };
 
 static uint16_t used_at_release;
 
-static void note_used(void)
+static void note_used(uint64_t page, uint64_t n)
 {
+	(void)page;
+	(void)n;
 	used_at_release = rig_used(INFLATE);
 }
 
