@@ -433,6 +433,21 @@ static void statistics_to_write_into_break_the_device(void **state)
 	assert_false(rig_info().stats_valid);
 }
 
+static void a_reset_takes_the_statistics_buffer_away(void **state)
+{
+	const struct virtio_balloon_stat stat = { VIRTIO_BALLOON_S_MEMTOT, 77 };
+
+	(void)state;
+	rig_start_all();
+	rig_offer(STATS, &stat, sizeof(stat));
+	rig_kick(STATS);
+	rig_start_all();
+	assert_false(rig_info().stats_valid);
+	assert_false(rig_info().stats_present[VIRTIO_BALLOON_S_MEMTOT]);
+	assert_int_equal(virtio_balloon_ask_stats(rig.dev, NULL), 0);
+	assert_int_equal(rig_used(STATS), 0);
+}
+
 static void who_can_not_answer_is_not_asked(void **state)
 {
 	struct err *err = NULL;
@@ -536,6 +551,8 @@ static void hints_of_no_session_do_not_count(void **state)
 	send_id(VIRTIO_BALLOON_CMD_ID_DONE);
 	send_id(17);
 	hint(FREE, 4);
+	assert_false(rig_info().hinting);
+	assert_int_equal(rig_info().hinted_pages, 0);
 	assert_int_equal(virtio_balloon_ask_hints(rig.dev, NULL), 0);
 	hint(FREE, 4);
 	send_id(VIRTIO_BALLOON_CMD_ID_STOP);
@@ -607,6 +624,7 @@ int main(void)
 		T(unknown_statistics_and_broken_ends_are_passed_over),
 		T(of_many_statistics_buffers_one_is_kept),
 		T(statistics_to_write_into_break_the_device),
+		T(a_reset_takes_the_statistics_buffer_away),
 		T(who_can_not_answer_is_not_asked),
 		T(who_may_not_be_written_to_is_not_asked),
 		T(a_session_counts_pages_and_ends),
