@@ -11,7 +11,7 @@
 enum { FAKE_RELEASES_MAX = 4096 };
 
 struct fake_guest_ram {
-	uint64_t unit; /* 0 is 1 */
+	uint64_t unit;	     /* 0 is 1 */
 	unsigned n_releases; /* all of them; the first FAKE_RELEASES_MAX are in the list */
 	struct {
 		uint64_t page, n;
