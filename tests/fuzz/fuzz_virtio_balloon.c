@@ -100,13 +100,14 @@ static void offer_array(unsigned q, uint32_t first, uint8_t step, uint16_t n, un
 	uint32_t pfns[ARRAY_MAX / sizeof(uint32_t)];
 
 	n %= ARRAY_MAX / sizeof(uint32_t);
+	if (n * sizeof(uint32_t) <= missing)
+		return;
 	for (unsigned i = 0; i < n; i++)
 		pfns[i] = first + i * (uint32_t)(int8_t)step;
 	if (next_array + sizeof(pfns) > ARRAYS + ARRAYS_LEN)
 		next_array = ARRAYS;
-	memcpy(driver_at(&rig.m.ram, next_array), pfns, sizeof(pfns));
-	if (n * sizeof(uint32_t) > missing)
-		offer(q, next_array, (uint32_t)(n * sizeof(uint32_t) - missing), 0);
+	memcpy(driver_at(&rig.m.ram, next_array), pfns, n * sizeof(uint32_t));
+	offer(q, next_array, (uint32_t)(n * sizeof(uint32_t) - missing), 0);
 	next_array += sizeof(pfns);
 }
 
