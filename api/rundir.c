@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "api/guest_cgroup.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -187,6 +189,18 @@ static int is_alive(int dir_fd, bool *ret_alive, struct err **err)
 	return 0;
 }
 
+/* The control group of a VM process that couldn't remove it itself. */
+static void clear_cgroup(int dir_fd)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlinkat(dir_fd, RUNDIR_CGROUP, path, sizeof(path) - 1);
+
+	if (n < 0)
+		return;
+	path[n] = '\0';
+	guest_cgroup_reap(path);
+}
+
 /* Removes a guest's directory and what is in it. ROOT/.lock is held. */
 static int clear(int root_fd, const char *name, int dir_fd)
 {
@@ -197,6 +211,7 @@ static int clear(int root_fd, const char *name, int dir_fd)
 	if (!dir)
 		return -1;
 	take_fd(fd);
+	clear_cgroup(dir_fd);
 	rewinddir(dir);
 	while ((entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
@@ -351,6 +366,19 @@ int rundir_write_json(struct rundir *rundir, const char *file, const json_t *jso
 	if (json_dumpfd(json, fd, JSON_INDENT(2)) < 0)
 		return err_set(err, err_code_from_errno(errno), errno, "%s/%s", rundir->path, file);
 	return 0;
+}
+
+int rundir_link_cgroup(struct rundir *rundir, const char *path, struct err **err)
+{
+	if (symlinkat(path, rundir->dir_fd, RUNDIR_CGROUP) < 0)
+		return err_set(err, err_code_from_errno(errno), errno, "%s/%s", rundir->path,
+			       RUNDIR_CGROUP);
+	return 0;
+}
+
+void rundir_unlink_cgroup(struct rundir *rundir)
+{
+	unlinkat(rundir->dir_fd, RUNDIR_CGROUP, 0);
 }
 
 /* The address of a socket in a directory, which may lie deeper than an address can say. */

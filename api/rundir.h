@@ -5,6 +5,7 @@
  *   ROOT/.lock          held while a name is claimed or cleared; never removed
  *   ROOT/NAME/lock      held by the VM process for as long as it lives
  *   ROOT/NAME/config.json, control.sock, console.sock, log
+ *   ROOT/NAME/cgroup    a link to the guest's control group (api/guest_cgroup.h), if it has one
  *
  * ROOT is $LODGE_RUNTIME_DIR, else /run/lodge for root, else $XDG_RUNTIME_DIR/lodge.
  *
@@ -32,6 +33,7 @@ struct rundir;
 #define RUNDIR_CONTROL "control.sock"
 #define RUNDIR_CONSOLE "console.sock"
 #define RUNDIR_LOG     "log"
+#define RUNDIR_CGROUP  "cgroup"
 
 /* The path of ROOT, to be freed. ERR_USAGE if there is none for this user. It need not exist. */
 int rundir_root(char **ret_path, struct err **err);
@@ -56,6 +58,10 @@ int rundir_create_file(struct rundir *rundir, const char *file, int *ret_fd, str
 /* Writes a new file with a JSON value in it. */
 int rundir_write_json(struct rundir *rundir, const char *file, const json_t *json,
 		      struct err **err);
+/* Makes the link RUNDIR_CGROUP, by which whoever clears the directory after the VM process was
+ * killed finds the group to remove (guest_cgroup_reap()); and takes it back. */
+int rundir_link_cgroup(struct rundir *rundir, const char *path, struct err **err);
+void rundir_unlink_cgroup(struct rundir *rundir);
 /* A new listening unix socket of mode 0600 in the directory, non-blocking. type is SOCK_STREAM or
  * SOCK_SEQPACKET. The length of ROOT doesn't matter. */
 int rundir_listen(struct rundir *rundir, const char *file, int type, int *ret_fd, struct err **err);

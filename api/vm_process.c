@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "api/guest_cgroup.h"
 #include "api/rundir.h"
 #include "api/server.h"
 #include "api/vm_verbs.h"
@@ -47,6 +48,7 @@ struct vm_process {
 	const struct vm_config *config;
 	const struct vm_files *files;
 	bool keep_end;
+	struct guest_cgroup *cgroup; /* NULL until it's known whether there can be one */
 
 	pthread_mutex_t lock; /* the device lock */
 	struct loop *loop;
@@ -171,11 +173,39 @@ static int vm_process_take_signals(struct vm_process *process, struct err **err)
 			&process->signal_source, err);
 }
 
+/* Before anything is taken for the guest, so that all of it is charged to the group. */
+static int vm_process_enter_cgroup(struct vm_process *process, struct err **err)
+{
+	_cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root_fd < 0)
+		return err_set(err, ERR_FAILED, errno, "open /");
+	if (guest_cgroup_enter(root_fd, process->config->name, &process->cgroup, err) < 0)
+		return -1;
+
+	const char *path = guest_cgroup_full_path(process->cgroup);
+
+	if (path)
+		return rundir_link_cgroup(process->files->rundir, path, err);
+	log_line("no cgroup: %s", guest_cgroup_reason(process->cgroup));
+	return 0;
+}
+
+/* KVM has threads of its own in the group, which go with the machine. */
+static void vm_process_leave_cgroup(struct vm_process *process)
+{
+	if (!process->cgroup)
+		return;
+	guest_cgroup_leave(process->cgroup);
+	rundir_unlink_cgroup(process->files->rundir);
+	guest_cgroup_free(process->cgroup);
+}
+
 static int vm_process_set_up(struct vm_process *process, struct err **err)
 {
 	const struct vm_files *files = process->files;
 
-	if (loop_new(&process->loop, err) < 0)
+	if (vm_process_enter_cgroup(process, err) < 0 || loop_new(&process->loop, err) < 0)
 		return -1;
 	loop_set_lock(process->loop, &process->lock);
 
@@ -202,6 +232,7 @@ static int vm_process_set_up(struct vm_process *process, struct err **err)
 		.kernel = files->kernel,
 		.console = process->console,
 		.machine = process->machine,
+		.cgroup = process->cgroup,
 		.loop = process->loop,
 		.listen_fd = files->control_fd,
 		.collected = on_collected,
@@ -216,7 +247,6 @@ static int vm_process_set_up(struct vm_process *process, struct err **err)
 static void vm_process_tear_down(struct vm_process *process)
 {
 	vm_verbs_free(process->verbs);
-	machine_free(process->machine);
 	console_free(process->console);
 	loop_remove(process->signal_source);
 	cleanup_close(&process->signal_fd);
@@ -291,6 +321,8 @@ static int vm_process_main(struct vm_process *process)
 	}
 	if (process->console)
 		console_finish(process->console, LAST_OUTPUT_MS);
+	machine_free(process->machine);
+	vm_process_leave_cgroup(process);
 	/* The name is free as soon as its sockets are of no use any more. */
 	rundir_remove(process->files->rundir);
 	vm_process_tear_down(process);

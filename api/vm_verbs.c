@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/guest_cgroup.h"
 #include "api/server.h"
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -47,10 +48,11 @@ static json_t *status_to_json(const struct vm_verbs *verbs)
 {
 	const struct vm_config *config = verbs->host.config;
 
-	return json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:s}", "name", config->name, "state",
+	return json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:s, s:s?}", "name", config->name, "state",
 			 vm_state_name(machine_state(verbs->host.machine)), "pid", (int)getpid(),
 			 "cpus", (int)config->cpus, "memory", (json_int_t)config->memory,
-			 "uptime_ms", (json_int_t)uptime_ms(verbs), "kernel", config->kernel);
+			 "uptime_ms", (json_int_t)uptime_ms(verbs), "kernel", config->kernel,
+			 "cgroup", guest_cgroup_path(verbs->host.cgroup));
 }
 
 static json_t *ram_to_json(const struct vm_verbs *verbs)
@@ -134,6 +136,9 @@ static int handle_show(void *opaque, struct control_call *call, const json_t *re
 	(void)request;
 	(void)err;
 	json_object_set_new(show, "config", vm_config_to_json(verbs->host.config));
+	if (guest_cgroup_reason(verbs->host.cgroup))
+		json_object_set_new(show, "cgroup_reason",
+				    protocol_text(guest_cgroup_reason(verbs->host.cgroup)));
 	json_object_set_new(show, "boot", boot_to_json(verbs));
 	json_object_set_new(show, "ram", ram_to_json(verbs));
 	json_object_set_new(show, "exits", exits_to_json(verbs));

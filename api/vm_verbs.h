@@ -13,6 +13,7 @@
 
 struct console;
 struct err;
+struct guest_cgroup;
 struct kernel;
 struct loop;
 struct machine;
@@ -25,6 +26,7 @@ struct vm_verbs_host {
 	const struct kernel *kernel;
 	struct console *console;
 	struct machine *machine;
+	const struct guest_cgroup *cgroup;
 	struct loop *loop;
 	int listen_fd;
 	/* After vm_verbs_ended() returned false: somebody has now asked how the guest ended. */

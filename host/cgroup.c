@@ -9,6 +9,8 @@
 #include "base/err.h"
 #include "host/file.h"
 
+enum { CGROUP_PATH_MAX = 512 };
+
 static bool has_word(const char *list, const char *word, const char *separators)
 {
 	size_t len = strlen(word);
@@ -41,31 +43,85 @@ static void read_mount(const char *line, struct host_cgroup *cgroup)
 	snprintf(cgroup->mount, sizeof(cgroup->mount), "%s", where + 1);
 }
 
+static const struct {
+	const char *name;
+	enum host_controller bit;
+} controller_names[] = {
+	{ "cpu", HOST_CONTROLLER_CPU },
+	{ "io", HOST_CONTROLLER_IO },
+	{ "memory", HOST_CONTROLLER_MEMORY },
+	{ "pids", HOST_CONTROLLER_PIDS },
+};
+
 static unsigned read_controllers(const char *text)
 {
-	static const struct {
-		const char *name;
-		enum host_controller bit;
-	} names[] = {
-		{ "cpu", HOST_CONTROLLER_CPU },
-		{ "io", HOST_CONTROLLER_IO },
-		{ "memory", HOST_CONTROLLER_MEMORY },
-		{ "pids", HOST_CONTROLLER_PIDS },
-	};
 	unsigned bits = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (has_word(text, names[i].name, " \n"))
-			bits |= names[i].bit;
+	for (size_t i = 0; i < ARRAY_SIZE(controller_names); i++)
+		if (has_word(text, controller_names[i].name, " \n"))
+			bits |= controller_names[i].bit;
 	return bits;
+}
+
+static int read_controller_file(int root_fd, const char *group, const char *file,
+				unsigned *ret_bits, struct err **err)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[CGROUP_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", group, file);
+	if (host_read_text(root_fd, path, &text, err) < 0)
+		return -1;
+	*ret_bits = read_controllers(text);
+	return 0;
+}
+
+/* One write is all or nothing to the kernel. */
+static int enable(int root_fd, const char *group, unsigned bits, struct err **err)
+{
+	char path[CGROUP_PATH_MAX];
+	char words[64] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(controller_names); i++)
+		if (bits & controller_names[i].bit)
+			used += (size_t)snprintf(words + used, sizeof(words) - used, "%s+%s",
+						 used ? " " : "", controller_names[i].name);
+	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", group);
+	return host_write_text(root_fd, path, words, err);
+}
+
+int host_enable_controllers(int root_fd, const char *path, unsigned wanted, struct err **err)
+{
+	unsigned there;
+	unsigned enabled;
+
+	if (read_controller_file(root_fd, path, "cgroup.controllers", &there, err) < 0 ||
+	    read_controller_file(root_fd, path, "cgroup.subtree_control", &enabled, err) < 0)
+		return -1;
+	if (!(there & HOST_CONTROLLER_MEMORY))
+		return err_set(err, ERR_FAILED, 0, "/%s has no memory controller", path);
+
+	unsigned missing = wanted & there & ~enabled;
+
+	if (missing == 0 || enable(root_fd, path, missing, NULL) == 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(controller_names); i++) {
+		unsigned bit = missing & controller_names[i].bit;
+
+		if (bit &&
+		    enable(root_fd, path, bit, bit == HOST_CONTROLLER_MEMORY ? err : NULL) < 0 &&
+		    bit == HOST_CONTROLLER_MEMORY)
+			return -1;
+	}
+	return 0;
 }
 
 int host_read_cgroup(int root_fd, struct host_cgroup *ret_cgroup, struct err **err)
 {
 	_cleanup_free_ char *mounts = NULL;
-	_cleanup_free_ char *controllers = NULL;
 	struct host_cgroup cgroup = { 0 };
-	char path[sizeof(cgroup.mount) + 32];
+	char path[CGROUP_PATH_MAX];
 	char *save = NULL;
 
 	if (host_read_text(root_fd, "proc/self/mounts", &mounts, err) < 0)
@@ -74,10 +130,9 @@ int host_read_cgroup(int root_fd, struct host_cgroup *ret_cgroup, struct err **e
 	     line = strtok_r(NULL, "\n", &save))
 		read_mount(line, &cgroup);
 	if (cgroup.mounted) {
-		snprintf(path, sizeof(path), "%s/cgroup.controllers", cgroup.mount);
-		if (host_read_text(root_fd, path, &controllers, err) < 0)
+		if (read_controller_file(root_fd, cgroup.mount, "cgroup.controllers",
+					 &cgroup.controllers, err) < 0)
 			return -1;
-		cgroup.controllers = read_controllers(controllers);
 		snprintf(path, sizeof(path), "%s/cgroup.subtree_control", cgroup.mount);
 		cgroup.writable = host_writable(root_fd, path);
 	}

@@ -2,6 +2,7 @@
 /* The small files of /proc and /sys: see file.h. */
 #include "host/file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -70,6 +71,24 @@ int host_read_choice(int root_fd, const char *path, char *choice, size_t size, s
 		return err_set(err, ERR_FAILED, 0, "/%s holds no choice", path);
 	memcpy(choice, open + 1, (size_t)(close - open) - 1);
 	choice[close - open - 1] = '\0';
+	return 0;
+}
+
+int host_write_text(int root_fd, const char *path, const char *text, struct err **err)
+{
+	_cleanup_close_ int fd = openat(root_fd, path, O_WRONLY | O_CLOEXEC);
+	size_t len = strlen(text);
+
+	if (fd < 0)
+		return err_set(err, err_code_from_errno(errno), errno, "open /%s", path);
+
+	ssize_t n = write(fd, text, len);
+
+	if (n < 0)
+		return err_set(err, err_code_from_errno(errno), errno, "write %s to /%s", text,
+			       path);
+	if ((size_t)n < len)
+		return err_set(err, ERR_FAILED, 0, "/%s took only a part of %s", path, text);
 	return 0;
 }
 

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A guest's own control group: see guest_cgroup.h. */
+#include "api/guest_cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "host/cgroup.h"
+#include "host/file.h"
+
+/* What guests are to be accounted for and limited by. */
+enum {
+	CONTROLLERS = HOST_CONTROLLER_CPU | HOST_CONTROLLER_IO | HOST_CONTROLLER_MEMORY |
+		      HOST_CONTROLLER_PIDS,
+};
+
+/* How long a group that still has a dying process in it is waited for. */
+enum { REMOVE_TRIES = 200, REMOVE_AGAIN_MS = 10 };
+
+struct guest_cgroup {
+	char *name;
+	char *full_path;  /* NULL: there is no group */
+	const char *path; /* a part of full_path */
+	char *reason;
+	int slice_fd;	   /* the slice's directory */
+	int root_procs_fd; /* cgroup.procs of the hierarchy's root, for writing */
+};
+
+static int fail(struct err **err, const char *path)
+{
+	return err_set(err, err_code_from_errno(errno), errno, "/%s", path);
+}
+
+/* Opens the slice's directory and takes its lock, which lasts until it's closed or unlocked. */
+static int lock_slice(int at_fd, const char *path, int *ret_fd)
+{
+	_cleanup_close_ int fd = openat(at_fd, path,
+					O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int rc = fd < 0 ? -1 : 0;
+
+	while (rc == 0 && (rc = flock(fd, LOCK_EX)) < 0 && errno == EINTR)
+		rc = 0;
+	if (rc < 0)
+		return -1;
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+static int check_hierarchy(int root_fd, struct host_cgroup *ret_host, struct err **err)
+{
+	if (host_read_cgroup(root_fd, ret_host, err) < 0)
+		return -1;
+	if (!ret_host->mounted)
+		return err_set(err, ERR_FAILED, 0, "version 2 of cgroups is not mounted");
+	if (!ret_host->writable)
+		return err_set(err, ERR_DENIED, 0, "this user may not change /%s", ret_host->mount);
+	return 0;
+}
+
+/* The slice, with its controllers handed on to the guests' groups, and locked. */
+static int open_slice(int root_fd, const char *mount, int *ret_fd, struct err **err)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/" GUEST_CGROUP_SLICE, mount);
+	if (host_enable_controllers(root_fd, mount, CONTROLLERS, err) < 0)
+		return -1;
+	if ((mkdirat(root_fd, path, 0755) < 0 && errno != EEXIST) ||
+	    lock_slice(root_fd, path, ret_fd) < 0)
+		return fail(err, path);
+	return host_enable_controllers(root_fd, path, CONTROLLERS, err);
+}
+
+/* The lock on the slice is held: whoever is in the group is there to stay. */
+static int check_empty(int root_fd, const char *procs, const char *name, struct err **err)
+{
+	_cleanup_free_ char *processes = NULL;
+
+	if (host_read_text(root_fd, procs, &processes, err) < 0)
+		return -1;
+	if (!*processes)
+		return 0;
+	return err_set(err, ERR_EXISTS, 0,
+		       "a guest named %s is running with another runtime directory: process %.*s "
+		       "is in its cgroup " GUEST_CGROUP_SLICE "/%s",
+		       name, (int)strcspn(processes, "\n"), processes, name);
+}
+
+static int enter_group(int root_fd, const char *group, const char *name, struct err **err)
+{
+	char procs[PATH_MAX];
+	bool made = mkdirat(root_fd, group, 0755) == 0;
+
+	if (!made && errno != EEXIST)
+		return fail(err, group);
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", group);
+	if ((made || check_empty(root_fd, procs, name, err) == 0) &&
+	    host_write_text(root_fd, procs, "0", err) == 0)
+		return 0;
+	if (made)
+		unlinkat(root_fd, group, AT_REMOVEDIR);
+	return -1;
+}
+
+/* Everything that can fail; leaves what it opened in cgroup. */
+static int try_to_enter(struct guest_cgroup *cgroup, int root_fd, struct err **err)
+{
+	struct host_cgroup host;
+	char path[PATH_MAX];
+
+	if (check_hierarchy(root_fd, &host, err) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/cgroup.procs", host.mount);
+	cgroup->root_procs_fd = openat(root_fd, path, O_WRONLY | O_CLOEXEC);
+	if (cgroup->root_procs_fd < 0)
+		return fail(err, path);
+	if (open_slice(root_fd, host.mount, &cgroup->slice_fd, err) < 0)
+		return -1;
+	if (asprintf(&cgroup->full_path, "/%s/" GUEST_CGROUP_SLICE "/%s", host.mount,
+		     cgroup->name) < 0) {
+		cgroup->full_path = NULL;
+		return err_set(err, ERR_NO_SPACE, ENOMEM, "cgroup");
+	}
+
+	int rc = enter_group(root_fd, cgroup->full_path + 1, cgroup->name, err);
+
+	flock(cgroup->slice_fd, LOCK_UN);
+	cgroup->path = cgroup->full_path + strlen(host.mount) + 2;
+	return rc;
+}
+
+/* What is left of a try that failed: the reason. */
+static void give_up(struct guest_cgroup *cgroup, const struct err *why)
+{
+	cleanup_close(&cgroup->slice_fd);
+	cleanup_close(&cgroup->root_procs_fd);
+	cgroup->slice_fd = cgroup->root_procs_fd = -1;
+	free(take_ptr(cgroup->full_path));
+	cgroup->path = NULL;
+	cgroup->reason = strdup(err_message(why));
+}
+
+int guest_cgroup_enter(int root_fd, const char *name, struct guest_cgroup **ret_cgroup,
+		       struct err **err)
+{
+	_cleanup_err_ struct err *why = NULL;
+	struct guest_cgroup *cgroup = malloc(sizeof(*cgroup));
+
+	if (!cgroup)
+		return err_set(err, ERR_NO_SPACE, errno, "cgroup");
+	*cgroup = (struct guest_cgroup){ .name = strdup(name),
+					 .slice_fd = -1,
+					 .root_procs_fd = -1 };
+	if (!cgroup->name) {
+		guest_cgroup_free(cgroup);
+		return err_set(err, ERR_NO_SPACE, ENOMEM, "cgroup");
+	}
+	if (try_to_enter(cgroup, root_fd, &why) < 0) {
+		if (err_code(why) == ERR_EXISTS) {
+			guest_cgroup_free(cgroup);
+			return err_set(err, ERR_EXISTS, 0, "%s", err_message(why));
+		}
+		give_up(cgroup, why);
+	}
+	*ret_cgroup = cgroup;
+	return 0;
+}
+
+/* Waits until the last process has left. 0, or an errno. */
+static int remove_group(int slice_fd, const char *name)
+{
+	for (int i = 0; i < REMOVE_TRIES; i++) {
+		if (unlinkat(slice_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			return 0;
+		if (errno != EBUSY)
+			break;
+		poll(NULL, 0, REMOVE_AGAIN_MS);
+	}
+	return errno;
+}
+
+void guest_cgroup_leave(struct guest_cgroup *cgroup)
+{
+	if (!cgroup->path)
+		return;
+	while (flock(cgroup->slice_fd, LOCK_EX) < 0 && errno == EINTR)
+		;
+	if (write(cgroup->root_procs_fd, "0", 1) < 0) {
+		log_line("leave the cgroup %s: %s", cgroup->path, strerror(errno));
+	} else {
+		int errnum = remove_group(cgroup->slice_fd, cgroup->name);
+
+		if (errnum)
+			log_line("remove the cgroup %s: %s", cgroup->path, strerror(errnum));
+	}
+	flock(cgroup->slice_fd, LOCK_UN);
+}
+
+void guest_cgroup_free(struct guest_cgroup *cgroup)
+{
+	if (!cgroup)
+		return;
+	cleanup_close(&cgroup->slice_fd);
+	cleanup_close(&cgroup->root_procs_fd);
+	free(cgroup->full_path);
+	free(cgroup->reason);
+	free(cgroup->name);
+	free(cgroup);
+}
+
+const char *guest_cgroup_path(const struct guest_cgroup *cgroup)
+{
+	return cgroup->path;
+}
+
+const char *guest_cgroup_full_path(const struct guest_cgroup *cgroup)
+{
+	return cgroup->full_path;
+}
+
+const char *guest_cgroup_reason(const struct guest_cgroup *cgroup)
+{
+	return cgroup->reason;
+}
+
+void guest_cgroup_reap(const char *path)
+{
+	static const char slice[] = "/" GUEST_CGROUP_SLICE;
+	_cleanup_free_ char *parent = strdup(path);
+	_cleanup_close_ int slice_fd = -1;
+	char *name = parent ? strrchr(parent, '/') : NULL;
+
+	if (!name || *path != '/')
+		return;
+	*name++ = '\0';
+
+	size_t len = strlen(parent);
+
+	if (len < strlen(slice) || strcmp(parent + len - strlen(slice), slice) != 0 ||
+	    lock_slice(AT_FDCWD, parent, &slice_fd) < 0)
+		return;
+	remove_group(slice_fd, name);
+}

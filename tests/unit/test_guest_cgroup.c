@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A guest's control group on a tree of plain files that stands for the host. What only the kernel
+ * does (files that appear with a directory and go with it) the tests do by hand.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "api/guest_cgroup.h"
+#include "api/rundir.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fdio.h"
+#include "host/cgroup.h"
+
+#define MOUNT "sys/fs/cgroup"
+#define SLICE MOUNT "/lodge.slice"
+
+static char base[sizeof("/tmp/lodge-test-XXXXXX")];
+static int root_fd = -1;
+
+static void make_dir(const char *path)
+{
+	assert_int_equal(mkdirat(root_fd, path, 0755), 0);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	_cleanup_close_ int fd = openat(root_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+					0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fdio_write(fd, text, strlen(text), NULL), 0);
+}
+
+static void assert_file(const char *path, const char *expected)
+{
+	_cleanup_free_ char *text = NULL;
+
+	assert_int_equal(fdio_read_file(root_fd, path, 4096, &text, NULL, NULL), 0);
+	assert_string_equal(text, expected);
+}
+
+static bool is_there(const char *path)
+{
+	return faccessat(root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void make_group(const char *path, const char *controllers, const char *processes)
+{
+	char file[128];
+
+	make_dir(path);
+	snprintf(file, sizeof(file), "%s/cgroup.controllers", path);
+	write_file(file, controllers);
+	snprintf(file, sizeof(file), "%s/cgroup.subtree_control", path);
+	write_file(file, "");
+	snprintf(file, sizeof(file), "%s/cgroup.procs", path);
+	write_file(file, processes);
+}
+
+static void remove_files(const char *group)
+{
+	static const char *const files[] = { "cgroup.controllers", "cgroup.subtree_control",
+					     "cgroup.procs" };
+	char file[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(file, sizeof(file), "%s/%s", group, files[i]);
+		unlinkat(root_fd, file, 0);
+	}
+}
+
+/* A host with version 2, and an empty group that a guest named web left. */
+static int make_host(void **state)
+{
+	(void)state;
+	strcpy(base, "/tmp/lodge-test-XXXXXX");
+	if (!mkdtemp(base))
+		return -1;
+	root_fd = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	make_dir("proc");
+	make_dir("proc/self");
+	write_file("proc/self/mounts", "cgroup2 /" MOUNT " cgroup2 rw 0 0\n");
+	make_dir("sys");
+	make_dir("sys/fs");
+	make_group(MOUNT, "cpuset cpu io memory pids\n", "1\n");
+	make_group(SLICE, "cpu io memory\n", "");
+	make_group(SLICE "/web", "cpu io memory\n", "");
+	return 0;
+}
+
+static int remove_host(void **state)
+{
+	char command[64];
+
+	(void)state;
+	close(root_fd);
+	snprintf(command, sizeof(command), "rm -r %s", base);
+	return system(command);
+}
+
+static struct guest_cgroup *enter(const char *name)
+{
+	_cleanup_err_ struct err *err = NULL;
+	struct guest_cgroup *cgroup = NULL;
+
+	if (guest_cgroup_enter(root_fd, name, &cgroup, &err) < 0)
+		fail_msg("%s", err_message(err));
+	return cgroup;
+}
+
+static void assert_none(const char *name, const char *reason)
+{
+	struct guest_cgroup *cgroup = enter(name);
+
+	assert_null(guest_cgroup_path(cgroup));
+	assert_null(guest_cgroup_full_path(cgroup));
+	if (!strstr(guest_cgroup_reason(cgroup), reason))
+		fail_msg("\"%s\" doesn't say \"%s\"", guest_cgroup_reason(cgroup), reason);
+	guest_cgroup_leave(cgroup);
+	guest_cgroup_free(cgroup);
+}
+
+static void an_empty_leftover_is_entered_and_removed_at_the_end(void **state)
+{
+	struct guest_cgroup *cgroup = enter("web");
+
+	(void)state;
+	assert_string_equal(guest_cgroup_path(cgroup), "lodge.slice/web");
+	assert_string_equal(guest_cgroup_full_path(cgroup), "/" SLICE "/web");
+	assert_null(guest_cgroup_reason(cgroup));
+	assert_file(SLICE "/web/cgroup.procs", "0");
+
+	remove_files(SLICE "/web");
+	guest_cgroup_leave(cgroup);
+	guest_cgroup_free(cgroup);
+	/* Out of the group and into the root, then away with it. */
+	assert_file(MOUNT "/cgroup.procs", "0\n");
+	assert_false(is_there(SLICE "/web"));
+	assert_true(is_there(SLICE));
+}
+
+static void controllers_are_handed_on_as_far_as_they_are_there(void **state)
+{
+	(void)state;
+	guest_cgroup_free(enter("web"));
+	assert_file(MOUNT "/cgroup.subtree_control", "+cpu +io +memory +pids");
+	assert_file(SLICE "/cgroup.subtree_control", "+cpu +io +memory");
+}
+
+static void controllers_that_are_on_are_left_alone(void **state)
+{
+	(void)state;
+	write_file(MOUNT "/cgroup.subtree_control", "cpu io memory pids\n");
+	write_file(SLICE "/cgroup.subtree_control", "memory\n");
+	guest_cgroup_free(enter("web"));
+	assert_file(MOUNT "/cgroup.subtree_control", "cpu io memory pids\n");
+	assert_file(SLICE "/cgroup.subtree_control", "+cpu +io");
+}
+
+static void a_group_with_processes_is_somebody_elses(void **state)
+{
+	_cleanup_err_ struct err *err = NULL;
+	struct guest_cgroup *cgroup = NULL;
+
+	(void)state;
+	write_file(SLICE "/web/cgroup.procs", "4711\n4712\n");
+	assert_int_equal(guest_cgroup_enter(root_fd, "web", &cgroup, &err), -1);
+	assert_null(cgroup);
+	assert_int_equal(err_code(err), ERR_EXISTS);
+	assert_string_equal(err_message(err),
+			    "a guest named web is running with another runtime directory: process "
+			    "4711 is in its cgroup lodge.slice/web");
+	assert_file(SLICE "/web/cgroup.procs", "4711\n4712\n");
+}
+
+static void a_host_without_version_2_runs_guests_without_a_group(void **state)
+{
+	(void)state;
+	write_file("proc/self/mounts", "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n");
+	assert_none("web", "version 2 of cgroups is not mounted");
+}
+
+static void a_host_whose_version_2_lacks_memory_runs_guests_without_a_group(void **state)
+{
+	(void)state;
+	write_file(MOUNT "/cgroup.controllers", "cpu io\n");
+	assert_none("web", "/sys/fs/cgroup has no memory controller");
+	write_file(MOUNT "/cgroup.controllers", "cpu io memory\n");
+	write_file(SLICE "/cgroup.controllers", "cpu io\n");
+	assert_none("web", "/sys/fs/cgroup/lodge.slice has no memory controller");
+}
+
+static void a_group_that_cant_be_entered_is_not_left_behind(void **state)
+{
+	(void)state;
+	/* Nobody puts a cgroup.procs into a new directory of this tree. */
+	assert_none("new", "lodge.slice/new/cgroup.procs: No such file");
+	assert_false(is_there(SLICE "/new"));
+}
+
+/* What a VM process that was killed leaves: a runtime directory with a link, and the group. */
+static void make_dead(const char *target)
+{
+	char root[64];
+	struct rundir *rundir = NULL;
+
+	snprintf(root, sizeof(root), "%s/run", base);
+	setenv("LODGE_RUNTIME_DIR", root, 1);
+	assert_int_equal(rundir_create("web", &rundir, NULL), 0);
+	assert_int_equal(rundir_link_cgroup(rundir, target, NULL), 0);
+	rundir_free(rundir);
+}
+
+static void the_group_of_a_killed_guest_goes_with_its_directory(void **state)
+{
+	char path[64];
+
+	(void)state;
+	remove_files(SLICE "/web");
+	snprintf(path, sizeof(path), "%s/" SLICE "/web", base);
+	make_dead(path);
+	assert_int_equal(rundir_reap("web", NULL), 0);
+	assert_false(is_there(SLICE "/web"));
+	assert_false(is_there("run/web"));
+}
+
+static void a_link_to_anything_but_a_guests_group_removes_nothing(void **state)
+{
+	char path[64];
+
+	(void)state;
+	make_dir("sys/empty");
+	snprintf(path, sizeof(path), "%s/sys/empty", base);
+	make_dead(path);
+	assert_int_equal(rundir_reap("web", NULL), 0);
+	assert_true(is_there("sys/empty"));
+	assert_false(is_there("run/web"));
+}
+
+static void the_group_of_a_living_guest_stays(void **state)
+{
+	struct rundir *rundir = NULL;
+	char path[64];
+
+	(void)state;
+	remove_files(SLICE "/web");
+	snprintf(path, sizeof(path), "%s/" SLICE "/web", base);
+	make_dead(path);
+	assert_int_equal(rundir_create("web", &rundir, NULL), 0);
+	assert_false(is_there(SLICE "/web"));
+	make_dir(SLICE "/web");
+	assert_int_equal(rundir_link_cgroup(rundir, path, NULL), 0);
+	assert_int_equal(rundir_reap("web", NULL), 0);
+	assert_true(is_there(SLICE "/web"));
+	rundir_unlink_cgroup(rundir);
+	rundir_remove(rundir);
+	rundir_free(rundir);
+	assert_true(is_there(SLICE "/web"));
+}
+
+int main(void)
+{
+#define host_test(f) cmocka_unit_test_setup_teardown(f, make_host, remove_host)
+	const struct CMUnitTest tests[] = {
+		host_test(an_empty_leftover_is_entered_and_removed_at_the_end),
+		host_test(controllers_are_handed_on_as_far_as_they_are_there),
+		host_test(controllers_that_are_on_are_left_alone),
+		host_test(a_group_with_processes_is_somebody_elses),
+		host_test(a_host_without_version_2_runs_guests_without_a_group),
+		host_test(a_host_whose_version_2_lacks_memory_runs_guests_without_a_group),
+		host_test(a_group_that_cant_be_entered_is_not_left_behind),
+		host_test(the_group_of_a_killed_guest_goes_with_its_directory),
+		host_test(a_link_to_anything_but_a_guests_group_removes_nothing),
+		host_test(the_group_of_a_living_guest_stays),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
