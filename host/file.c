@@ -76,7 +76,7 @@ int host_read_choice(int root_fd, const char *path, char *choice, size_t size, s
 
 int host_write_text(int root_fd, const char *path, const char *text, struct err **err)
 {
-	_cleanup_close_ int fd = openat(root_fd, path, O_WRONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(root_fd, path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	size_t len = strlen(text);
 
 	if (fd < 0)

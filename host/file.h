@@ -26,8 +26,8 @@ int host_read_number(int root_fd, const char *path, uint64_t *ret_value, struct 
 /* The chosen word of a file that shows all of them: "madvise" of "always [madvise] never". */
 int host_read_choice(int root_fd, const char *path, char *choice, size_t size, struct err **err);
 
-/* Writes text to a file that is there, in one write(2), as the kernel's control files want it. The
- * error carries the kernel's errno. */
+/* Writes text to a file that is there, in one write(2), as the kernel's control files want it, and
+ * without waiting for a reader. The error carries the kernel's errno. */
 int host_write_text(int root_fd, const char *path, const char *text, struct err **err);
 
 bool host_exists(int root_fd, const char *path);
