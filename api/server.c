@@ -117,16 +117,29 @@ void control_call_reply(struct control_call *call, json_t *result, const struct 
 	client_reply(client, error ? protocol_error(error) : protocol_result(result));
 }
 
-void control_server_reply_all(struct control_server *server, const char *verb, json_t *result)
+/* result stays the caller's. */
+static void answer_all(struct control_server *server, const char *verb, json_t *result,
+		       const struct err *error)
 {
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct control_client *client = &server->clients[i];
 
 		if (client->fd >= 0 && client->call.pending &&
 		    !strcmp(client->call.verb->name, verb))
-			control_call_reply(&client->call, json_incref(result), NULL);
+			control_call_reply(&client->call, json_incref(result), error);
 	}
+}
+
+void control_server_reply_all(struct control_server *server, const char *verb, json_t *result)
+{
+	answer_all(server, verb, result, NULL);
 	json_decref(result);
+}
+
+void control_server_refuse_all(struct control_server *server, const char *verb,
+			       const struct err *error)
+{
+	answer_all(server, verb, NULL, error);
 }
 
 /* Hands a request that fits its verb's table to the handler. */

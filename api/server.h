@@ -43,5 +43,8 @@ void control_call_reply(struct control_call *call, json_t *result, const struct 
 /* Answers all deferred calls of a verb in the same way; result is taken over. A verb that is only
  * answered like this need not keep its calls and needs no cancel(). */
 void control_server_reply_all(struct control_server *server, const char *verb, json_t *result);
+/* The same with an error, which stays the caller's. */
+void control_server_refuse_all(struct control_server *server, const char *verb,
+			       const struct err *error);
 
 #endif

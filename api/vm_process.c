@@ -125,6 +125,14 @@ static void on_ended(void *opaque, enum vm_state state, bool killed)
 		loop_quit(process->loop);
 }
 
+static void on_balloon_changed(void *opaque)
+{
+	const struct vm_process *process = opaque;
+
+	if (process->verbs)
+		vm_verbs_balloon_changed(process->verbs);
+}
+
 /* Somebody has asked how the guest ended. */
 static void on_collected(void *opaque)
 {
@@ -216,6 +224,7 @@ static int vm_process_set_up(struct vm_process *process, struct err **err)
 		.loop = process->loop,
 		.lock = &process->lock,
 		.ended = on_ended,
+		.balloon_changed = on_balloon_changed,
 		.opaque = process,
 	};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a VM process answers on its control socket: see vm_verbs.h. */
-#include "api/vm_verbs.h"
+#include "api/vm_verbs_internal.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -19,15 +19,6 @@
 #include "machine/machine.h"
 #include "vm/guest_memory.h"
 
-struct vm_verbs {
-	struct vm_verbs_host host;
-	struct control_server *server;
-	struct timespec started;
-	unsigned waiters; /* deferred calls of the verb wait */
-	bool ended;
-	int exit_status;
-};
-
 static json_t *end_to_json(const struct vm_verbs *verbs, enum vm_state state)
 {
 	return json_pack("{s:s, s:i, s:o}", "state", vm_state_name(state), "exit_status",
@@ -35,13 +26,12 @@ static json_t *end_to_json(const struct vm_verbs *verbs, enum vm_state state)
 			 protocol_text(machine_reason(verbs->host.machine)));
 }
 
-static uint64_t uptime_ms(const struct vm_verbs *verbs)
+uint64_t vm_verbs_now_ms(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)(now.tv_sec - verbs->started.tv_sec) * 1000 +
-	       (uint64_t)((now.tv_nsec - verbs->started.tv_nsec) / 1000000);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 static json_t *status_to_json(const struct vm_verbs *verbs)
@@ -51,8 +41,8 @@ static json_t *status_to_json(const struct vm_verbs *verbs)
 	return json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:s, s:s?}", "name", config->name, "state",
 			 vm_state_name(machine_state(verbs->host.machine)), "pid", (int)getpid(),
 			 "cpus", (int)config->cpus, "memory", (json_int_t)config->memory,
-			 "uptime_ms", (json_int_t)uptime_ms(verbs), "kernel", config->kernel,
-			 "cgroup", guest_cgroup_path(verbs->host.cgroup));
+			 "uptime_ms", (json_int_t)(vm_verbs_now_ms() - verbs->started_ms), "kernel",
+			 config->kernel, "cgroup", guest_cgroup_path(verbs->host.cgroup));
 }
 
 static json_t *ram_to_json(const struct vm_verbs *verbs)
@@ -141,6 +131,7 @@ static int handle_show(void *opaque, struct control_call *call, const json_t *re
 				    protocol_text(guest_cgroup_reason(verbs->host.cgroup)));
 	json_object_set_new(show, "boot", boot_to_json(verbs));
 	json_object_set_new(show, "ram", ram_to_json(verbs));
+	json_object_set_new(show, "balloon", vm_verbs_balloon_to_json(verbs));
 	json_object_set_new(show, "exits", exits_to_json(verbs));
 	json_object_set_new(show, "resets",
 			    json_integer((json_int_t)machine_count_resets(verbs->host.machine)));
@@ -251,6 +242,10 @@ static const struct control_argument console_size_arguments[] = {
 	{ "rows", CONTROL_INTEGER, true, 1, UINT16_MAX },
 };
 
+static const struct control_argument set_arguments[] = {
+	{ "balloon", CONTROL_INTEGER, true, 0, VM_MEMORY_MAX },
+};
+
 static const struct control_verb vm_verb_table[] = {
 	{ .name = "status", .handle = handle_status },
 	{ .name = "show", .handle = handle_show },
@@ -259,6 +254,13 @@ static const struct control_verb vm_verb_table[] = {
 	{ .name = "stop", .handle = handle_stop },
 	{ .name = "kill", .handle = handle_kill },
 	{ .name = "wait", .handle = handle_wait, .cancel = cancel_wait },
+	{ .name = "set",
+	  .arguments = set_arguments,
+	  .n_arguments = ARRAY_SIZE(set_arguments),
+	  .handle = vm_verbs_handle_set },
+	{ .name = "balloon", .handle = vm_verbs_handle_balloon },
+	{ .name = "stats", .handle = vm_verbs_handle_stats },
+	{ .name = "hints", .handle = vm_verbs_handle_hints },
 	{ .name = "console-size",
 	  .arguments = console_size_arguments,
 	  .n_arguments = ARRAY_SIZE(console_size_arguments),
@@ -272,7 +274,7 @@ int vm_verbs_new(const struct vm_verbs_host *host, struct vm_verbs **ret_verbs, 
 	if (!verbs)
 		return err_set(err, ERR_NO_SPACE, errno, "control socket");
 	verbs->host = *host;
-	clock_gettime(CLOCK_BOOTTIME, &verbs->started);
+	verbs->started_ms = vm_verbs_now_ms();
 	if (control_server_new(host->loop, host->listen_fd, vm_verb_table,
 			       ARRAY_SIZE(vm_verb_table), verbs, &verbs->server, err) < 0) {
 		free(verbs);
@@ -298,5 +300,6 @@ bool vm_verbs_ended(struct vm_verbs *verbs, enum vm_state state, int exit_status
 	verbs->exit_status = exit_status;
 	verbs->waiters = 0;
 	control_server_reply_all(verbs->server, "wait", end_to_json(verbs, state));
+	vm_verbs_balloon_changed(verbs);
 	return awaited;
 }

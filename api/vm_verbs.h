@@ -42,4 +42,8 @@ void vm_verbs_free(struct vm_verbs *verbs);
  */
 bool vm_verbs_ended(struct vm_verbs *verbs, enum vm_state state, int exit_status);
 
+/* The machine's balloon_changed(): answers those who wait for statistics or hints, if that's what
+ * came, or if they can't come any more. */
+void vm_verbs_balloon_changed(struct vm_verbs *verbs);
+
 #endif

@@ -53,6 +53,7 @@ struct board {
 
 	struct pci_bus *pci;
 	struct virtio_pci *pci_devices[BOARD_PCI_DEVICES];
+	struct virtio_device *balloon; /* one of them, or NULL */
 };
 
 static void on_vm_event(void *opaque, enum vm_exit_event event, const char *reason)
@@ -290,4 +291,9 @@ void board_press_power_button(struct board *board)
 struct vm_exits board_count_exits(const struct board *board)
 {
 	return vm_count_exits(board->vm);
+}
+
+struct virtio_device *board_balloon(const struct board *board)
+{
+	return board->balloon;
 }

@@ -13,6 +13,7 @@
 #define LODGE_MACHINE_BOARD_H
 
 #include <pthread.h>
+#include <stdint.h>
 
 #include "machine/state.h"
 #include "vm/vm.h"
@@ -24,6 +25,7 @@ struct guest_ram;
 struct kernel;
 struct loop;
 struct rtc;
+struct virtio_device;
 
 struct board_host {
 	int kvm_fd;
@@ -37,6 +39,8 @@ struct board_host {
 	/* The guest did something (VM_EVENT_POWERED_OFF, RESET, PANICKED or BROKE); reason is
 	 * "powered off" and the like. May come more than once. */
 	void (*event)(void *opaque, enum vm_event event, const char *reason);
+	uint64_t balloon_pages; /* what the balloon is to hold from the start, 4 KiB pages */
+	void (*balloon_changed)(void *opaque); /* see struct virtio_balloon_host */
 	void *opaque;
 };
 
@@ -51,5 +55,8 @@ void board_pause_soon(struct board *board);
 
 void board_press_power_button(struct board *board);
 struct vm_exits board_count_exits(const struct board *board);
+
+/* The balloon (virtio/balloon.h), or NULL if the guest has none. */
+struct virtio_device *board_balloon(const struct board *board);
 
 #endif

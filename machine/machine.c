@@ -14,10 +14,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/size.h"
 #include "dev/rtc.h"
 #include "machine/board.h"
 #include "machine/config.h"
 #include "mem/guest_ram.h"
+#include "virtio/balloon.h"
+
+enum { BALLOON_PAGE = 4096 };
 
 struct machine {
 	struct machine_host host;
@@ -34,6 +38,7 @@ struct machine {
 
 	struct vm_exits exits_before; /* on boards before the current one */
 	uint64_t resets;
+	uint64_t balloon_pages; /* the balloon's target */
 };
 
 /* The one that counts if several vCPUs noted different things before they stopped. */
@@ -67,6 +72,13 @@ static void machine_note(void *opaque, enum vm_event event, const char *reason)
 	ssize_t ignored __attribute__((unused)) = write(machine->event_fd, &one, sizeof(one));
 }
 
+static void machine_balloon_changed(void *opaque)
+{
+	struct machine *machine = opaque;
+
+	machine->host.balloon_changed(machine->host.opaque);
+}
+
 static int machine_make_board(struct machine *machine, struct err **err)
 {
 	const struct board_host host = {
@@ -79,6 +91,8 @@ static int machine_make_board(struct machine *machine, struct err **err)
 		.loop = machine->host.loop,
 		.lock = machine->host.lock,
 		.event = machine_note,
+		.balloon_pages = machine->balloon_pages,
+		.balloon_changed = machine_balloon_changed,
 		.opaque = machine,
 	};
 
@@ -153,6 +167,8 @@ static void on_noted(void *arg, uint32_t events)
 	}
 	if (vm_state_is_final(machine->state))
 		machine_end(machine, false);
+	else
+		machine->host.balloon_changed(machine->host.opaque);
 }
 
 int machine_new(const struct machine_host *host, struct machine **ret_machine, struct err **err)
@@ -186,7 +202,7 @@ void machine_free(struct machine *machine)
 {
 	if (!machine)
 		return;
-	board_free(machine->board);
+	board_free(take_ptr(machine->board));
 	guest_ram_free(machine->ram);
 	loop_remove(machine->event_source);
 	if (machine->event_fd >= 0)
@@ -274,4 +290,68 @@ uint64_t machine_count_resets(const struct machine *machine)
 const struct guest_memory *machine_memory(const struct machine *machine)
 {
 	return guest_ram_memory(machine->ram);
+}
+
+bool machine_balloon_info(const struct machine *machine, struct virtio_balloon_info *ret_info)
+{
+	const struct virtio_device *balloon = machine->board ? board_balloon(machine->board) : NULL;
+
+	*ret_info = (struct virtio_balloon_info){ 0 };
+	if (balloon)
+		virtio_balloon_info(balloon, ret_info);
+	return balloon != NULL;
+}
+
+/* The device, if the guest can be asked to do something with it. */
+static int machine_find_balloon(struct machine *machine, struct virtio_device **ret_balloon,
+				struct err **err)
+{
+	struct virtio_balloon_info info;
+
+	if (vm_state_next(machine->state, VM_EVENT_BALLOON, &machine->state, err) < 0)
+		return -1;
+	if (!machine_balloon_info(machine, &info))
+		return err_set(err, ERR_STATE, 0, "it has no balloon device");
+	if (!info.driver)
+		return err_set(err, ERR_STATE, 0, "no driver in the guest uses its balloon");
+	*ret_balloon = board_balloon(machine->board);
+	return 0;
+}
+
+int machine_set_balloon(struct machine *machine, uint64_t bytes, struct err **err)
+{
+	uint64_t memory = machine->host.config->memory;
+	struct virtio_device *balloon = NULL;
+	char there[SIZE_TEXT_MAX];
+
+	if (bytes % BALLOON_PAGE)
+		return err_set(err, ERR_USAGE, 0, "balloon: %llu bytes are no whole pages of %d",
+			       (unsigned long long)bytes, BALLOON_PAGE);
+	if (bytes > memory)
+		return err_set(err, ERR_USAGE, 0,
+			       "balloon: %llu bytes are more than the guest's memory, %s",
+			       (unsigned long long)bytes, size_format(memory, there));
+	if (machine_find_balloon(machine, &balloon, err) < 0)
+		return -1;
+	machine->balloon_pages = bytes / BALLOON_PAGE;
+	virtio_balloon_set_target(balloon, machine->balloon_pages);
+	return 0;
+}
+
+int machine_ask_stats(struct machine *machine, struct err **err)
+{
+	struct virtio_device *balloon = NULL;
+
+	if (machine_find_balloon(machine, &balloon, err) < 0)
+		return -1;
+	return virtio_balloon_ask_stats(balloon, err);
+}
+
+int machine_ask_hints(struct machine *machine, struct err **err)
+{
+	struct virtio_device *balloon = NULL;
+
+	if (machine_find_balloon(machine, &balloon, err) < 0)
+		return -1;
+	return virtio_balloon_ask_hints(balloon, err);
 }

@@ -24,6 +24,7 @@ struct guest_memory;
 struct kernel;
 struct loop;
 struct machine;
+struct virtio_balloon_info;
 struct vm_config;
 
 /* What a machine gets from its process; everything stays the caller's and outlives it. */
@@ -37,6 +38,9 @@ struct machine_host {
 	/* The guest reached a final state; the vCPUs don't run any more. killed: by machine_kill().
 	 */
 	void (*ended)(void *opaque, enum vm_state state, bool killed);
+	/* The balloon's size moved, statistics came, a hinting session ended, or the guest reset
+	 * itself. */
+	void (*balloon_changed)(void *opaque);
 	void *opaque;
 };
 
@@ -62,5 +66,16 @@ struct vm_exits machine_count_exits(const struct machine *machine);
 /* How often the guest reset itself. */
 uint64_t machine_count_resets(const struct machine *machine);
 const struct guest_memory *machine_memory(const struct machine *machine);
+
+/* What the balloon holds and its driver said (virtio/balloon.h). False, and all zero, if there's no
+ * such device, or the guest has ended. */
+bool machine_balloon_info(const struct machine *machine, struct virtio_balloon_info *ret_info);
+/* What users ask the balloon's driver for. ERR_STATE where the state doesn't allow it, and without
+ * device, driver or the feature. The target, in bytes, is kept through resets; ERR_USAGE if it
+ * isn't a number of whole pages, or more than the guest's memory. Statistics and the end of a
+ * hinting session come with balloon_changed(). */
+int machine_set_balloon(struct machine *machine, uint64_t bytes, struct err **err);
+int machine_ask_stats(struct machine *machine, struct err **err);
+int machine_ask_hints(struct machine *machine, struct err **err);
 
 #endif

@@ -21,11 +21,11 @@ static const char *const conditions[VM_STATES] = {
 
 /* "a guest that is stopping can't ..." */
 static const char *const deeds[VM_EVENTS] = {
-	[VM_EVENT_STARTED] = "be started", [VM_EVENT_PAUSE] = "be paused",
-	[VM_EVENT_RESUME] = "be resumed",  [VM_EVENT_POWER_BUTTON] = "obey its power button",
-	[VM_EVENT_KILL] = "be killed",	   [VM_EVENT_POWERED_OFF] = "power off",
-	[VM_EVENT_RESET] = "reset itself", [VM_EVENT_PANICKED] = "panic",
-	[VM_EVENT_BROKE] = "fail",
+	[VM_EVENT_STARTED] = "be started",	[VM_EVENT_PAUSE] = "be paused",
+	[VM_EVENT_RESUME] = "be resumed",	[VM_EVENT_POWER_BUTTON] = "obey its power button",
+	[VM_EVENT_BALLOON] = "use its balloon", [VM_EVENT_KILL] = "be killed",
+	[VM_EVENT_POWERED_OFF] = "power off",	[VM_EVENT_RESET] = "reset itself",
+	[VM_EVENT_PANICKED] = "panic",		[VM_EVENT_BROKE] = "fail",
 };
 
 enum { NO = -1 };
@@ -38,6 +38,7 @@ static const int8_t next[VM_EVENTS][VM_STOPPED] = {
 	[VM_EVENT_RESUME] = { NO, NO, VM_RUNNING, NO },
 	[VM_EVENT_POWER_BUTTON] = { NO, VM_STOPPING, NO, VM_STOPPING },
 	[VM_EVENT_KILL] = { VM_STOPPED, VM_STOPPED, VM_STOPPED, VM_STOPPED },
+	[VM_EVENT_BALLOON] = { NO, VM_RUNNING, NO, NO },
 	[VM_EVENT_POWERED_OFF] = { VM_STOPPED, VM_STOPPED, VM_STOPPED, VM_STOPPED },
 	[VM_EVENT_RESET] = { VM_STARTING, VM_RUNNING, VM_PAUSED, VM_STOPPED },
 	[VM_EVENT_PANICKED] = { VM_PANICKED, VM_PANICKED, VM_PANICKED, VM_PANICKED },

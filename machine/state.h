@@ -42,6 +42,7 @@ enum vm_event {
 	VM_EVENT_RESUME,       /* a user's request */
 	VM_EVENT_POWER_BUTTON, /* a user's request; pressing again while it stops is fine */
 	VM_EVENT_KILL,	       /* a user's request: ended by force */
+	VM_EVENT_BALLOON,      /* a user's request that the balloon's driver has to act on */
 	VM_EVENT_POWERED_OFF,  /* the guest powered off, or reset itself and isn't to boot again */
 	VM_EVENT_RESET,	   /* the guest reset itself and boots again in the same state; a stopping
 			      one is stopped instead */

@@ -21,9 +21,15 @@ static const struct control_argument arguments[] = {
 	{ "force", CONTROL_BOOLEAN, false, 0, 0 },
 };
 
+static const struct control_argument set_arguments[] = {
+	{ "balloon", CONTROL_INTEGER, true, 0, VM_MEMORY_MAX },
+};
+
 static const struct control_verb verbs[] = {
 	{ .name = "status" },
 	{ .name = "console-size", .arguments = arguments, .n_arguments = ARRAY_SIZE(arguments) },
+	{ .name = "set", .arguments = set_arguments, .n_arguments = ARRAY_SIZE(set_arguments) },
+	{ .name = "hints" },
 };
 
 static void require(bool condition)
@@ -35,6 +41,11 @@ static void require(bool condition)
 /* What a handler relies on. */
 static void check_request(const json_t *request, const struct control_verb *verb)
 {
+	if (verb == &verbs[2]) {
+		json_int_t bytes = json_integer_value(json_object_get(request, "balloon"));
+
+		require(bytes >= 0 && (uint64_t)bytes <= VM_MEMORY_MAX);
+	}
 	if (verb != &verbs[1])
 		return;
 

@@ -55,6 +55,11 @@ static void illegal_requests_are_refused_by_name(void **state)
 	assert_refused(VM_RUNNING, VM_EVENT_STARTED, "a guest that is running can't be started");
 	assert_refused(VM_PAUSED, VM_EVENT_POWER_BUTTON,
 		       "a guest that is paused can't obey its power button: resume or kill it");
+	assert_refused(VM_STARTING, VM_EVENT_BALLOON,
+		       "a guest that is starting can't use its balloon");
+	assert_refused(VM_PAUSED, VM_EVENT_BALLOON, "a guest that is paused can't use its balloon");
+	assert_refused(VM_STOPPING, VM_EVENT_BALLOON,
+		       "a guest that is stopping can't use its balloon");
 }
 
 static void the_power_button_can_be_pressed_again(void **state)
