@@ -24,7 +24,11 @@ _lodge_value() {
 	--balloon) mapfile -t COMPREPLY < <(compgen -W 'all none plain stats deflate-on-oom reporting hinting poison' -- "$cur") ;;
 	-e | --escape) mapfile -t COMPREPLY < <(compgen -W '^] ^A none' -- "$cur") ;;
 	-t | --timeout) mapfile -t COMPREPLY < <(compgen -W '0 10 30 60' -- "$cur") ;;
-	-n | --name) COMPREPLY=() ;;
+	-n | --name)
+		# -n of set is --no-wait
+		[[ $verb == run ]] || return 1
+		COMPREPLY=()
+		;;
 	-a | --append)
 		# -a of other verbs is --all
 		[[ $verb == run ]] || return 1
@@ -35,7 +39,7 @@ _lodge_value() {
 }
 
 _lodge() {
-	local verbs='run ps show console stop kill pause resume wait doctor help version'
+	local verbs='run ps show set balloon console stop kill pause resume wait doctor help version'
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} options=''
 	local verb=${COMP_WORDS[1]}
 
@@ -56,6 +60,8 @@ _lodge() {
 	run) options='--kernel --initrd --name --cpus --memory --append --boot --on-reset --backing --thp --lock --prefault --merge --balloon --config --escape --detach --help' ;;
 	ps) options='--json --help' ;;
 	show) options='--json --help' ;;
+	set) options='--no-wait --help' ;;
+	balloon) options='--json --hints --help' ;;
 	console) options='--escape --help' ;;
 	stop) options='--timeout --all --help' ;;
 	kill) options='--all --help' ;;
@@ -71,7 +77,16 @@ _lodge() {
 		return
 	fi
 	case $verb in
-	show | console | stop | kill | pause | resume | wait)
+	set)
+		# The name, and then the keys; what is behind "=" is the user's.
+		if ((COMP_CWORD == 2)); then
+			mapfile -t COMPREPLY < <(compgen -W "$(_lodge_names)" -- "$cur")
+		elif [[ ${COMP_WORDS[COMP_CWORD]} != '=' && ${COMP_WORDS[COMP_CWORD - 1]} != '=' ]]; then
+			compopt -o nospace
+			mapfile -t COMPREPLY < <(compgen -W 'balloon= reclaim=' -- "$cur")
+		fi
+		;;
+	show | balloon | console | stop | kill | pause | resume | wait)
 		mapfile -t COMPREPLY < <(compgen -W "$(_lodge_names)" -- "$cur")
 		;;
 	help) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;

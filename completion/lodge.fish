@@ -5,7 +5,7 @@ function __lodge_names
     lodge ps 2>/dev/null | awk 'NR > 1 { print $1 }'
 end
 
-set -l verbs run ps show console stop kill pause resume wait doctor help version
+set -l verbs run ps show set balloon console stop kill pause resume wait doctor help version
 
 complete -c lodge -f
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -s h -l help -d 'Show the verbs'
@@ -14,6 +14,8 @@ complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -s V -l version -d
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a run -d 'Start a guest'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a ps -d 'List the guests'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a show -d 'Show everything about a guest'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a set -d 'Change a running guest'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a balloon -d 'Show what guests have in their balloons'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a console -d "Connect to a guest's console"
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a stop -d 'Stop guests'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a kill -d 'End guests by force'
@@ -43,6 +45,9 @@ complete -c lodge -n "__fish_seen_subcommand_from run" -s e -l escape -x -a '^] 
 complete -c lodge -n "__fish_seen_subcommand_from run" -s d -l detach -d 'Leave it in the background'
 complete -c lodge -n "__fish_seen_subcommand_from ps" -s j -l json -d 'As JSON'
 complete -c lodge -n "__fish_seen_subcommand_from show" -s j -l json -d 'As JSON'
+complete -c lodge -n "__fish_seen_subcommand_from set" -s n -l no-wait -d "Don't wait for the balloon"
+complete -c lodge -n "__fish_seen_subcommand_from balloon" -s j -l json -d 'As JSON'
+complete -c lodge -n "__fish_seen_subcommand_from balloon" -s H -l hints -d 'Ask which pages are free now'
 complete -c lodge -n "__fish_seen_subcommand_from console" -s e -l escape -x -a '^] ^A none' -d 'The escape key'
 complete -c lodge -n "__fish_seen_subcommand_from stop" -s t -l timeout -x -d 'Seconds before force'
 complete -c lodge -n "__fish_seen_subcommand_from stop" -s a -l all -d 'Every guest'
@@ -53,5 +58,6 @@ complete -c lodge -n "__fish_seen_subcommand_from doctor" -s j -l json -d 'As JS
 complete -c lodge -n "__fish_seen_subcommand_from doctor" -s k -l probe-kvm -d 'Only say whether KVM runs guests'
 complete -c lodge -n "__fish_seen_subcommand_from $verbs" -s h -l help -d 'Show a short help'
 
-complete -c lodge -n "__fish_seen_subcommand_from show console stop kill pause resume wait" -a '(__lodge_names)'
+complete -c lodge -n "__fish_seen_subcommand_from set" -a 'balloon= reclaim=' -d 'A key'
+complete -c lodge -n "__fish_seen_subcommand_from show set balloon console stop kill pause resume wait" -a '(__lodge_names)'
 complete -c lodge -n "__fish_seen_subcommand_from help" -a "$verbs"
