@@ -16,6 +16,7 @@
 #include "dev/serial.h"
 #include "mem/guest_ram.h"
 #include "pci/bus.h"
+#include "virtio/balloon.h"
 #include "virtio/console.h"
 #include "virtio/device.h"
 #include "virtio/pci_transport.h"
@@ -37,7 +38,7 @@ enum {
  * register: the pin that lets the interrupt out of a PC's serial port. */
 enum { SERIAL_IER_RDI = 0x01, SERIAL_MCR_OUT2 = 0x08 };
 
-enum { BOARD_PCI_DEVICES = 2 };
+enum { BOARD_PCI_DEVICES = 3 };
 
 struct board {
 	struct board_host host;
@@ -198,6 +199,26 @@ static int board_plug(struct board *board, unsigned index, struct virtio_device 
 	return 0;
 }
 
+static int board_add_balloon(struct board *board, struct err **err)
+{
+	const struct virtio_balloon_host host = {
+		.ram = board->host.ram,
+		.changed = board->host.balloon_changed,
+		.opaque = board->host.opaque,
+	};
+	struct virtio_device *dev;
+
+	if (!board->host.balloon)
+		return 0;
+	if (virtio_balloon_new(&host, board->host.balloon, &dev, err) < 0)
+		return -1;
+	virtio_balloon_set_target(dev, board->host.balloon_pages);
+	if (board_plug(board, 2, dev, err) < 0)
+		return -1;
+	board->balloon = dev;
+	return 0;
+}
+
 static int board_add_pci(struct board *board, struct err **err)
 {
 	struct virtio_device *dev;
@@ -209,6 +230,8 @@ static int board_add_pci(struct board *board, struct err **err)
 		return err_wrap(err, "virtio-console");
 	if (virtio_rng_new(&dev, err) < 0 || board_plug(board, 1, dev, err) < 0)
 		return err_wrap(err, "virtio-rng");
+	if (board_add_balloon(board, err) < 0)
+		return err_wrap(err, "virtio-balloon");
 	return 0;
 }
 

@@ -6,6 +6,7 @@
  *   port 0x505  panic device                     port 0x600  power-off and reset
  *   pin 5       power button (ACPI GED)
  *   PCI 00:01.0 virtio-console                   PCI 00:02.0 virtio-rng
+ *   PCI 00:03.0 virtio-balloon, if there is one
  *
  * Called with the device lock held.
  */
@@ -39,6 +40,7 @@ struct board_host {
 	/* The guest did something (VM_EVENT_POWERED_OFF, RESET, PANICKED or BROKE); reason is
 	 * "powered off" and the like. May come more than once. */
 	void (*event)(void *opaque, enum vm_event event, const char *reason);
+	unsigned balloon;	/* enum virtio_balloon_option, 0 for none */
 	uint64_t balloon_pages; /* what the balloon is to hold from the start, 4 KiB pages */
 	void (*balloon_changed)(void *opaque); /* see struct virtio_balloon_host */
 	void *opaque;

@@ -91,6 +91,7 @@ static int machine_make_board(struct machine *machine, struct err **err)
 		.loop = machine->host.loop,
 		.lock = machine->host.lock,
 		.event = machine_note,
+		.balloon = machine->host.config->balloon,
 		.balloon_pages = machine->balloon_pages,
 		.balloon_changed = machine_balloon_changed,
 		.opaque = machine,
