@@ -14,6 +14,7 @@
 #include "cmd/report.h"
 #include "cmd/set.h"
 #include "host/cgroup.h"
+#include "host/file.h"
 #include "host/meminfo.h"
 #include "host/reclaim.h"
 
@@ -48,10 +49,23 @@ int set_check_reclaim(const struct set_guest *guest, uint64_t value, struct err 
 	return host_check_reclaim(guest->root_fd, group, err);
 }
 
+/* How much the guest's group may have in swap; UINT64_MAX if there's no limit. */
+static uint64_t swap_limit(const struct set_guest *guest, const char *group)
+{
+	char path[PATH_MAX];
+	uint64_t limit;
+
+	snprintf(path, sizeof(path), "%.*s/memory.swap.max", PATH_MAX - 32, group);
+	/* "max" is no number. */
+	return host_read_number(guest->root_fd, path, &limit, NULL) < 0 ? UINT64_MAX : limit;
+}
+
 /* Why the kernel got less than it was asked for, as far as that can be told from here. */
-static void explain(const struct set_guest *guest, char reason[REASON_MAX])
+static void explain(const struct set_guest *guest, const char *group, uint64_t swapped,
+		    char reason[REASON_MAX])
 {
 	const json_t *config = json_object_get(guest->show, "config");
+	uint64_t limit = swap_limit(guest, group);
 	struct host_swap swap = { 0 };
 	char used[SIZE_TEXT_MAX];
 	char size[SIZE_TEXT_MAX];
@@ -67,6 +81,9 @@ static void explain(const struct set_guest *guest, char reason[REASON_MAX])
 		snprintf(reason, REASON_MAX, "the guest's memory is locked");
 	else if (total == 0)
 		snprintf(reason, REASON_MAX, "this host has no swap");
+	else if (limit != UINT64_MAX && swapped + swap_rest > limit)
+		snprintf(reason, REASON_MAX, "its cgroup may swap no more than %s",
+			 size_format(limit, size));
 	else if (swap.zram == 0 && total - in_use < swap_rest)
 		snprintf(reason, REASON_MAX, "this host's swap is full (%s)", size);
 	else
@@ -108,7 +125,7 @@ static int reclaim(const struct set_guest *guest, const char *group, uint64_t by
 	if (ms >= LIMIT_MS)
 		snprintf(reason, sizeof(reason), "it took longer than %d s", LIMIT_MS / 1000);
 	else
-		explain(guest, reason);
+		explain(guest, group, after.swap, reason);
 	return err_set(err, ERR_TIMEOUT, 0, "the kernel took only %s: %s", line, reason);
 }
 

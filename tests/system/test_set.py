@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lodge set` and `lodge balloon`, with the kernel's counters as the witness: those of the guest's cgroup,
+and those of the guest's own kernel."""
+
+import json
+import pathlib
+import re
+import socket
+import subprocess
+import time
+
+import pytest
+
+from guests import Guest, RUNTIME, bare, eventually, lodge
+
+USAGE, NOT_FOUND, TIMEOUT, STATE = 2, 3, 8, 9
+MIB = 1 << 20
+SLICE = pathlib.Path("/sys/fs/cgroup/lodge.slice")
+SWAPS = pathlib.Path("/proc/swaps")
+
+
+def charged(guest, file="memory.current"):
+    return int((SLICE / guest.name / file).read_text(encoding="ascii"))
+
+
+def balloon(guest):
+    return json.loads(lodge("balloon", "--json", guest.name).stdout)[0]["balloon"]
+
+
+def free_in_guest(guest):
+    """MemFree by the guest's kernel, bytes."""
+    return int(re.search(r"MemFree=(\d+)", guest.order("meminfo")[0])[1]) * 1024
+
+
+def refused(status, *says, args):
+    done = lodge("set", *args, check=False)
+    assert done.returncode == status, done.stderr
+    assert done.stderr.startswith("lodge: ") and done.stderr.count("\n") == 1, done.stderr
+    for word in says:
+        assert word in done.stderr, done.stderr
+
+
+def with_driver(guest):
+    eventually("the balloon has a driver", lambda: guest.show()["balloon"]["driver"])
+
+
+def test_a_balloon_takes_memory_from_the_guest_and_gives_it_back():
+    with Guest().ready() as guest:
+        with_driver(guest)
+        guest.order("fill 128M 5")
+        guest.order("free")
+        free, before = free_in_guest(guest), charged(guest)
+        said = lodge("set", guest.name, "balloon=128M").stdout
+        assert re.fullmatch(r"balloon: 128M of 128M asked, in [\d.]+ s \([\d.]+[KMG]/s\)\n", said)
+        assert free - free_in_guest(guest) > 100 * MIB
+        # What the guest filled is free again, and half of its memory is in the balloon.
+        assert charged(guest) < min(before, 160 * MIB)
+        assert balloon(guest)["actual"] == balloon(guest)["target"] == 128 * MIB
+
+        said = lodge("set", guest.name, "balloon=0").stdout
+        assert re.fullmatch(r"balloon: 0B of 0B asked, in [\d.]+ s \([\d.]+[KMG]/s\)\n", said)
+        assert free_in_guest(guest) > free - 20 * MIB
+        guest.order("fill 128M 6")
+        guest.order("verify 6")
+        assert charged(guest) > 128 * MIB
+        assert lodge("set", guest.name, "balloon=0").stdout == "balloon: 0B of 0B asked, as before\n"
+
+
+def test_a_guest_that_cant_spare_so_much_says_how_far_it_got():
+    with Guest(memory="192M").ready() as guest:
+        with_driver(guest)
+        guest.order("fill 64M 5")
+        done = lodge("set", guest.name, "balloon=160M", check=False)
+        assert done.returncode == TIMEOUT
+        assert re.fullmatch(rf"lodge: guest {guest.name}: balloon: [\d.]+M of 160M asked, in .*, and nothing more for 5 s: "
+                            r"the guest can't spare more\n", done.stderr)
+        lodge("set", guest.name, "balloon=0")
+        guest.order("verify 5")
+
+
+def test_no_wait_returns_at_once():
+    with Guest().ready() as guest:
+        with_driver(guest)
+        assert lodge("set", "--no-wait", guest.name, "balloon=32M").stdout == ""
+        eventually("the balloon has the size", lambda: balloon(guest)["actual"] == 32 * MIB)
+
+
+def test_the_size_outlives_a_reset():
+    with Guest().ready() as guest:
+        with_driver(guest)
+        lodge("set", guest.name, "balloon=32M")
+        guest.send("reboot")
+        guest.ready()
+        eventually("the balloon has the size again", lambda: balloon(guest)["actual"] == 32 * MIB)
+
+
+def test_a_guest_without_a_driver_is_not_waited_for():
+    with Guest(kernel_path=bare("halt"), memory="8M") as guest:
+        began = time.monotonic()
+        refused(STATE, "no driver", args=[guest.name, "balloon=4M"])
+        assert time.monotonic() - began < 3
+        shown = balloon(guest)
+        assert (shown["present"], shown["driver"], shown["target"]) == (True, False, 0)
+
+
+def test_states_that_dont_allow_it():
+    with Guest(kernel_path=bare("halt"), memory="8M") as guest:
+        before = charged(guest)
+        lodge("pause", guest.name)
+        for key in ("balloon=1M", "reclaim=1M"):
+            refused(STATE, "paused", args=[guest.name, key])
+        lodge("resume", guest.name)
+        with subprocess.Popen(["lodge", "stop", "--timeout", "60", guest.name]) as stop:
+            eventually("it is stopping", lambda: guest.state() == "stopping")
+            for key in ("balloon=1M", "reclaim=1M"):
+                refused(STATE, "stopping", args=[guest.name, key])
+            assert charged(guest) >= before - MIB
+            lodge("kill", guest.name)
+            stop.wait(60)
+        for key in ("balloon=1M", "reclaim=1M"):
+            refused(NOT_FOUND, f"no guest named {guest.name}", args=[guest.name, key])
+
+
+def test_a_guest_that_panicked():
+    with Guest(kernel_path=bare("panic"), memory="8M") as guest:
+        eventually("it panicked", lambda: guest.state() == "panicked")
+        refused(STATE, "panicked", args=[guest.name, "reclaim=1M"])
+        lodge("wait", guest.name, check=False)
+
+
+def test_nonsense_is_refused_with_the_limits_and_changes_nothing():
+    with Guest().ready() as guest:
+        with_driver(guest)
+        for value in ("-1M", "257M", "1T", "1X", "1MB", "M", "", "99999999999999999999", "0x10"):
+            refused(USAGE, "balloon", "from 0B to 256M", args=[guest.name, f"balloon={value}"])
+            refused(USAGE, "reclaim", "from 4K to 256M", args=[guest.name, f"reclaim={value}"])
+        refused(USAGE, "from 4K to 256M", args=[guest.name, "reclaim=0"])
+        refused(USAGE, "pages", args=[guest.name, "balloon=5000"])
+        refused(USAGE, "no key", args=[guest.name, "ballast=1M"])
+        refused(USAGE, "KEY=VALUE", args=[guest.name, "balloon"])
+        refused(USAGE, "twice", args=[guest.name, "balloon=1M", "balloon=2M"])
+        # All or nothing.
+        refused(USAGE, "reclaim", args=[guest.name, "balloon=32M", "reclaim=1X"])
+        assert balloon(guest)["target"] == 0
+
+
+def ask(guest, request):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as control:
+        control.connect(str(RUNTIME / guest.name / "control.sock"))
+        control.send(json.dumps(request).encode())
+        return json.loads(control.recv(65536))
+
+
+def test_the_vm_process_checks_for_itself():
+    with Guest().ready() as guest:
+        with_driver(guest)
+        for size in (4097, 257 * MIB, -1, 1 << 62):
+            assert ask(guest, {"verb": "set", "balloon": size})["error"]["code"] == "usage"
+        assert balloon(guest)["target"] == 0
+        assert ask(guest, {"verb": "set", "balloon": MIB})["result"]["target"] == MIB
+
+
+def swap_is_there():
+    return len(SWAPS.read_text(encoding="ascii").splitlines()) > 1
+
+
+def test_reclaim_swaps_and_what_was_swapped_comes_back_intact():
+    if not swap_is_there():
+        pytest.skip("this host has no swap")
+    with Guest().ready() as guest:
+        guest.order("fill 128M 9")
+        ram, swap = charged(guest), charged(guest, "memory.swap.current")
+        said = lodge("set", guest.name, "reclaim=96M").stdout
+        got = re.fullmatch(r"reclaim: ([\d.]+)M of 96M asked, in .*; in RAM .* \(before: .*\), swapped .* \(before: .*\)\n", said)
+        assert 94 <= float(got[1]) <= 110
+        swapped = charged(guest, "memory.swap.current") - swap
+        assert swapped > 48 * MIB
+        assert ram - charged(guest) > 48 * MIB
+        guest.order("verify 9")
+        assert guest.state() == "running"
+
+
+def test_reclaim_says_when_swap_is_full():
+    if not swap_is_there():
+        pytest.skip("this host has no swap")
+    with Guest().ready() as guest:
+        guest.order("fill 128M 9")
+        (SLICE / guest.name / "memory.swap.max").write_text("16M", encoding="ascii")
+        done = lodge("set", guest.name, "reclaim=128M", check=False)
+        assert done.returncode == TIMEOUT
+        assert "the kernel took only" in done.stderr and "may swap no more than 16M" in done.stderr
+        assert done.stderr.count("\n") == 1
+        guest.order("verify 9")
+
+
+def test_reclaim_without_swap_takes_what_it_can():
+    if not swap_is_there():
+        pytest.skip("this host has no swap to switch off")
+    devices = [line.split()[0] for line in SWAPS.read_text(encoding="ascii").splitlines()[1:]]
+    with Guest().ready() as guest:
+        guest.order("fill 64M 9")
+        subprocess.run(["swapoff", "-a"], check=True)
+        try:
+            done = lodge("set", guest.name, "reclaim=128M", check=False)
+        finally:
+            for device in devices:
+                subprocess.run(["swapon", device], check=True)
+        assert done.returncode == TIMEOUT
+        assert "this host has no swap" in done.stderr
+        guest.order("verify 9")
+
+
+def test_reclaim_needs_a_cgroup():
+    with Guest(kernel_path=bare("halt"), memory="8M") as guest:
+        # A guest that was started where none could be had says the same; here the group's file is gone.
+        control = pathlib.Path("/sys/fs/cgroup/lodge.slice/cgroup.subtree_control")
+        control.write_text("-memory", encoding="ascii")
+        try:
+            refused(1, "no memory controller", args=[guest.name, "reclaim=1M"])
+        finally:
+            control.write_text("+memory", encoding="ascii")
+
+
+def test_statistics_are_asked_for_anew():
+    with Guest().ready() as guest:
+        with_driver(guest)
+        first = balloon(guest)
+        assert {"stats", "reporting", "hinting"} <= set(first["negotiated"])
+        assert first["stats_age_ms"] < 1000
+        assert 200 * MIB < first["stats"]["total"] <= 256 * MIB
+        assert first["stats"]["free"] <= first["stats"]["total"]
+        guest.order("alloc 64M")
+        assert first["stats"]["free"] - balloon(guest)["stats"]["free"] > 48 * MIB
+        row = lodge("balloon").stdout.splitlines()[1]
+        assert row.startswith(guest.name) and " yes " in row and "reporting" in row
+        lodge("pause", guest.name)
+        assert balloon(guest)["stats_age_ms"] is not None
+
+
+def test_hints_tell_what_is_free_and_give_nothing_back():
+    with Guest().ready() as guest:
+        with_driver(guest)
+        said = json.loads(lodge("balloon", "--json", "--hints", guest.name).stdout)[0]["balloon"]
+        assert 64 * MIB < said["hinted"] <= 256 * MIB and not said["hinting"]
+        guest.order("fill 96M 4")
+        guest.order("verify 4")
+    done = lodge("balloon", "--hints", check=False)
+    assert done.returncode == USAGE
+
+
+def test_the_runtime_directory_leads_to_the_group():
+    with Guest(kernel_path=bare("halt"), memory="8M") as guest:
+        assert (RUNTIME / guest.name / "cgroup").resolve() == SLICE / guest.name
