@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lodge show: everything about one guest.
- *
- * What the guest is comes from its VM process; what its memory costs the host comes from the host's
- * kernel (/proc/PID/smaps), which counts pages as they are and not as lodge thinks they are.
+ * lodge show: everything about guests. What a guest is comes from its VM process, where its memory
+ * is mostly from the host's kernel (memory_view.h).
  */
 #include <fcntl.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,62 +16,15 @@
 #include "base/size.h"
 #include "cmd/command.h"
 #include "cmd/guest.h"
+#include "cmd/memory_report.h"
+#include "cmd/memory_view.h"
 #include "cmd/options.h"
 #include "cmd/report.h"
 #include "cmd/uptime.h"
-#include "host/process.h"
-
-enum { RAM_RANGES_MAX = 8, LABEL_WIDTH = 18 };
-
-static json_t *smaps_to_json(const struct host_smaps *smaps)
-{
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "rss", (json_int_t)smaps->rss, "pss",
-			 (json_int_t)smaps->pss, "shared", (json_int_t)smaps->shared, "file",
-			 (json_int_t)smaps->file, "swap", (json_int_t)smaps->swap);
-}
-
-static json_t *memory_to_json(const struct host_vm_memory *memory)
-{
-	json_t *files = json_array();
-
-	for (size_t i = 0; i < memory->n_files; i++) {
-		json_t *file = smaps_to_json(&memory->files[i].smaps);
-		json_t *path = json_string(memory->files[i].path);
-
-		json_object_set_new(file, "path", path ? path : json_string("?"));
-		json_array_append_new(files, file);
-	}
-	return json_pack("{s:o, s:o, s:o, s:o}", "ram", smaps_to_json(&memory->ram), "ram_files",
-			 smaps_to_json(&memory->ram_files), "vmm", smaps_to_json(&memory->own),
-			 "files", files);
-}
-
-/* Adds "host_memory" to what the VM process said. */
-static int add_host_memory(json_t *show, struct err **err)
-{
-	_cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_(host_vm_memory_clear) struct host_vm_memory memory = { 0 };
-	struct host_range ranges[RAM_RANGES_MAX];
-	pid_t pid = (pid_t)json_integer_value(json_object_get(show, "pid"));
-	const json_t *region;
-	size_t n = 0;
-	size_t i;
-
-	json_array_foreach (json_object_get(show, "ram"), i, region) {
-		if (n == RAM_RANGES_MAX)
-			break;
-		ranges[n].start = (uint64_t)json_integer_value(json_object_get(region, "hva"));
-		ranges[n++].len = (uint64_t)json_integer_value(json_object_get(region, "bytes"));
-	}
-	if (host_read_vm_memory(root_fd, pid, ranges, n, &memory, err) < 0)
-		return -1;
-	json_object_set_new(show, "host_memory", memory_to_json(&memory));
-	return 0;
-}
 
 static void print_label(const char *label)
 {
-	printf("%-*s", LABEL_WIDTH, label);
+	printf("%-*s", MEMORY_REPORT_LABEL, label);
 }
 
 static void print_row(const char *label, const char *text)
@@ -121,40 +73,6 @@ static uint64_t bytes_of(const json_t *object, const char *name)
 	return (uint64_t)json_integer_value(json_object_get(object, name));
 }
 
-static void print_smaps(const char *label, const json_t *smaps)
-{
-	char rss[SIZE_TEXT_MAX];
-	char pss[SIZE_TEXT_MAX];
-	char shared[SIZE_TEXT_MAX];
-	char swap[SIZE_TEXT_MAX];
-
-	print_label(label);
-	printf("%s in RAM (its share %s), of which %s shared with other processes; %s swapped\n",
-	       size_format(bytes_of(smaps, "rss"), rss), size_format(bytes_of(smaps, "pss"), pss),
-	       size_format(bytes_of(smaps, "shared"), shared),
-	       size_format(bytes_of(smaps, "swap"), swap));
-}
-
-static void print_host_memory(const json_t *memory)
-{
-	char file[SIZE_TEXT_MAX];
-	char shared[SIZE_TEXT_MAX];
-	const json_t *entry;
-	size_t i;
-
-	if (!memory)
-		return;
-	print_smaps("host: guest RAM", json_object_get(memory, "ram"));
-	print_smaps("host: VM process", json_object_get(memory, "vmm"));
-	json_array_foreach (json_object_get(memory, "files"), i, entry) {
-		print_label("host: mapped file");
-		report_text(json_string_value(json_object_get(entry, "path")));
-		printf(": %s in the page cache, of which %s shared with other processes\n",
-		       size_format(bytes_of(entry, "file"), file),
-		       size_format(bytes_of(entry, "shared"), shared));
-	}
-}
-
 static void print_guest(json_t *show)
 {
 	json_t *config = json_object_get(show, "config");
@@ -174,51 +92,127 @@ static void print_guest(json_t *show)
 	print_members("boot", json_object_get(show, "boot"));
 	print_members("exits", json_object_get(show, "exits"));
 	print_value("resets", json_object_get(show, "resets"));
-	print_host_memory(json_object_get(show, "host_memory"));
 }
 
-static int show_guest(const char *name, bool json, struct err **err)
+/* How the guests of one call are shown. */
+struct showing {
+	struct memory_host host;
+	json_t *list;  /* of objects, for JSON; else NULL */
+	size_t n;      /* guests shown so far */
+};
+
+static int show_guest(const char *name, struct showing *showing, struct err **err)
 {
 	_cleanup_err_ struct err *why = NULL;
+	_cleanup_(memory_view_clear) struct memory_view view = { 0 };
 	json_t *show;
 
 	if (guest_call(name, "show", &show, err) < 0)
 		return -1;
-	if (add_host_memory(show, &why) < 0)
+
+	bool known = memory_view_read(&showing->host, show, &view, &why) == 0;
+
+	if (!known)
 		report_line("guest %s: what its memory costs the host can't be read: %s", name,
 			    err_message(why));
-	if (json)
-		report_json(show);
-	else
+	if (showing->list) {
+		if (known)
+			memory_report_add(&view, show);
+		json_array_append(showing->list, show);
+	} else {
+		if (showing->n > 0)
+			putchar('\n');
 		print_guest(show);
+		if (known)
+			memory_report_print(&view);
+	}
+	showing->n++;
 	json_decref(show);
 	return 0;
 }
 
+/* Those that went away meanwhile, or are just starting, are no failure if they weren't named. */
+static bool passes_over(const struct guest_names *names, const struct err *err)
+{
+	return names->listed && (err_code(err) == ERR_NOT_FOUND || err_code(err) == ERR_STATE);
+}
+
+static int show_guests(const struct guest_names *names, struct showing *showing)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < names->n; i++) {
+		struct err *err = NULL;
+
+		if (show_guest(names->names[i], showing, &err) == 0)
+			continue;
+		if (passes_over(names, err)) {
+			err_free(err);
+			continue;
+		}
+
+		int failure = report_err(&err);
+
+		status = status ? status : failure;
+	}
+	return status;
+}
+
+static int show_all(const struct guest_names *names, bool json)
+{
+	_cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct showing showing = { .list = json ? json_array() : NULL };
+
+	memory_host_find(root_fd, &showing.host);
+
+	int status = show_guests(names, &showing);
+
+	/* A guest that was asked for by its name alone isn't in a list. */
+	if (json && !names->listed && names->n == 1) {
+		if (showing.n == 1)
+			report_json(json_array_get(showing.list, 0));
+	} else if (json) {
+		report_json(showing.list);
+	}
+	json_decref(showing.list);
+	return status;
+}
+
 static const struct command_option options[] = {
 	{ "json", 'j', NULL, "as JSON, for programs" },
+	{ "all", 'a', NULL, "every guest" },
 	{ 0 },
 };
 
 static int run_show(int argc, char **argv)
 {
+	struct guest_names names;
 	struct err *err = NULL;
 	bool json = false;
+	bool all = false;
+	const char *value;
 	int status;
+	int c;
 
-	if (options_only_json(&cmd_show, argc, argv, &json, &status) == OPTIONS_EXIT ||
-	    options_operands(&cmd_show, argc, 1, 1, "the name of one guest", &status) < 0)
+	while ((c = options_next(&cmd_show, argc, argv, &value, &status)) >= 0) {
+		json |= c == 'j';
+		all |= c == 'a';
+	}
+	if (c == OPTIONS_EXIT || options_operands(&cmd_show, argc, all ? 0 : 1, all ? 0 : SIZE_MAX,
+						  "the name of a guest, or --all", &status) < 0)
 		return status;
-	if (show_guest(argv[optind], json, &err) < 0)
+	if (guest_names_get(&names, all, argc, argv, &err) < 0)
 		return report_err(&err);
-	return report_flush(0);
+	status = show_all(&names, json);
+	guest_names_clear(&names);
+	return report_flush(status);
 }
 
 const struct command cmd_show = {
 	.name = "show",
-	.operands = "[--json] NAME",
-	.summary = "Shows everything about a guest",
-	.details = "Also what its memory costs the host, by the host kernel's own numbers.\n",
+	.operands = "[--json] NAME...|--all",
+	.summary = "Shows everything about guests",
+	.details = "Also where each part of a guest's memory is, by the host kernel's own numbers.\n",
 	.options = options,
 	.run = run_show,
 };

@@ -3,43 +3,42 @@
 #include "host/meminfo.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "host/fields.h"
 #include "host/file.h"
 
-/* "MemTotal:       24684096 kB" */
-static bool find_kib(const char *text, const char *name, uint64_t *ret_bytes)
-{
-	size_t len = strlen(name);
-
-	for (const char *line = text; line; line = strchr(line, '\n')) {
-		uint64_t kib;
-
-		line += *line == '\n';
-		if (strncmp(line, name, len) != 0)
-			continue;
-
-		const char *p = line + len;
-
-		if (!host_scan_number(&p, &kib))
-			return false;
-		*ret_bytes = kib * 1024;
-		return true;
+#define FIELD(name, member)                                    \
+	{                                                      \
+		name, offsetof(struct host_meminfo, member), 0 \
 	}
-	return false;
-}
 
 int host_read_meminfo(int root_fd, struct host_meminfo *ret_meminfo, struct err **err)
 {
+	static const struct host_field fields[] = {
+		FIELD("MemTotal", total),
+		FIELD("MemFree", free),
+		FIELD("MemAvailable", available),
+		FIELD("Zswap", zswap),
+		FIELD("Zswapped", zswapped),
+		FIELD("PageTables", page_tables),
+		FIELD("SecPageTables", kvm_page_tables),
+		FIELD("AnonHugePages", huge),
+		FIELD("HugePages_Total", hugetlb_pages),
+		FIELD("HugePages_Free", hugetlb_free),
+		FIELD("Hugepagesize", hugetlb_size),
+	};
 	_cleanup_free_ char *text = NULL;
 	struct host_meminfo meminfo;
 
 	if (host_read_text(root_fd, "proc/meminfo", &text, err) < 0)
 		return -1;
-	if (!find_kib(text, "MemTotal:", &meminfo.total) ||
-	    !find_kib(text, "MemAvailable:", &meminfo.available))
+	host_fields_clear(fields, ARRAY_SIZE(fields), &meminfo);
+	host_fields_take(text, fields, ARRAY_SIZE(fields), &meminfo);
+	if (meminfo.total == HOST_UNKNOWN || meminfo.available == HOST_UNKNOWN)
 		return err_set(err, ERR_FAILED, 0, "/proc/meminfo says nothing of memory");
 	*ret_meminfo = meminfo;
 	return 0;
@@ -59,6 +58,7 @@ static bool add_swap(const char *line, struct host_swap *swap)
 		return false;
 	if (strncmp(line, "/dev/zram", strlen("/dev/zram")) == 0) {
 		swap->zram += size * 1024;
+		swap->zram_used += used * 1024;
 		return true;
 	}
 	swap->disk += size * 1024;

@@ -11,6 +11,9 @@ struct err;
 struct host_psi {
 	uint64_t some_us; /* total time in which at least one task waited, µs */
 	uint64_t full_us; /* total time in which all tasks waited, µs */
+	/* The share of the last 10 s in which they did, in hundredths of a percent. */
+	unsigned some_avg10;
+	unsigned full_avg10;
 };
 
 /* resource: "memory", "io" or "cpu". A kernel that has PSI but started without it has the files,

@@ -18,6 +18,7 @@
 #include "host/meminfo.h"
 #include "host/process.h"
 #include "host/psi.h"
+#include "host/smaps.h"
 
 enum { KIB = 1024 };
 
