@@ -34,6 +34,6 @@ const struct command *command_find(const char *name);
 int command_unknown(const char *word);
 
 extern const struct command cmd_run, cmd_ps, cmd_show, cmd_set, cmd_balloon, cmd_console, cmd_stop,
-    cmd_kill, cmd_pause, cmd_resume, cmd_wait, cmd_doctor, cmd_help, cmd_version;
+    cmd_kill, cmd_pause, cmd_resume, cmd_wait, cmd_host, cmd_doctor, cmd_help, cmd_version;
 
 #endif

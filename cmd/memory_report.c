@@ -36,7 +36,10 @@ static json_t *members_to_json(const struct member *members, size_t n)
 	return object;
 }
 
-static json_t *parts_to_json(const struct memory_parts *p)
+/* How many members of the parts, from the first, are added up over guests. */
+enum { N_SUMS = 11 };
+
+json_t *memory_report_parts(const struct memory_parts *p, bool sums)
 {
 	const struct member members[] = {
 		{ "guest", p->guest },
@@ -49,13 +52,13 @@ static json_t *parts_to_json(const struct memory_parts *p)
 		{ "untouched", p->untouched },
 		{ "resident", p->resident },
 		{ "share", p->share },
+		{ "vmm", p->vmm },
 		{ "page_cache_shared", p->page_cache_shared },
 		{ "merged_zero", p->merged_zero },
 		{ "zswapped", p->zswapped },
 		{ "huge", p->huge },
 		{ "hugetlb", p->hugetlb },
 		{ "locked", p->locked },
-		{ "vmm", p->vmm },
 		{ "vmm_shared", p->vmm_shared },
 		{ "vmm_swapped", p->vmm_swapped },
 		{ "page_tables", p->page_tables },
@@ -63,7 +66,7 @@ static json_t *parts_to_json(const struct memory_parts *p)
 		{ "kernel_other", p->kernel_other },
 	};
 
-	return members_to_json(members, ARRAY_SIZE(members));
+	return members_to_json(members, sums ? N_SUMS : ARRAY_SIZE(members));
 }
 
 static json_t *ksm_to_json(const struct host_ksm_process *ksm)
@@ -76,8 +79,8 @@ static json_t *ksm_to_json(const struct host_ksm_process *ksm)
 	json_t *object = members_to_json(members, ARRAY_SIZE(members));
 
 	json_object_set_new(object, "profit",
-			    ksm->profit == HOST_UNKNOWN_SIGNED ? json_null() :
-								 json_integer(ksm->profit));
+			    ksm->profit == HOST_UNKNOWN_SIGNED ? json_null()
+							       : json_integer(ksm->profit));
 	return object;
 }
 
@@ -148,11 +151,11 @@ static json_t *host_to_json(const struct host_vm_memory *memory)
 
 void memory_report_add(const struct memory_view *view, json_t *show)
 {
-	json_object_set_new(show, "memory_parts", parts_to_json(&view->parts));
+	json_object_set_new(show, "memory_parts", memory_report_parts(&view->parts, false));
 	json_object_set_new(show, "ksm", ksm_to_json(&view->ksm));
-	json_object_set_new(
-	    show, "cgroup",
-	    view->has_cgroup ? cgroup_to_json(view->cgroup_path, &view->cgroup) : json_null());
+	json_object_set_new(show, "cgroup",
+			    view->has_cgroup ? cgroup_to_json(view->cgroup_path, &view->cgroup)
+					     : json_null());
 	json_object_set_new(show, "host_memory", host_to_json(&view->memory));
 }
 
@@ -230,8 +233,7 @@ static void print_ksm(const struct host_ksm_process *ksm)
 		printf("saves %s, its own memory counted\n",
 		       size_format((uint64_t)ksm->profit, size));
 	else
-		printf("costs %s more than it saves\n",
-		       size_format((uint64_t)-ksm->profit, size));
+		printf("costs %s more than it saves\n", size_format((uint64_t)-ksm->profit, size));
 }
 
 static void print_files(const struct host_vm_memory *memory)

@@ -4,8 +4,10 @@
 #define LODGE_CMD_MEMORY_REPORT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
+struct memory_parts;
 struct memory_view;
 
 /* Adds memory_parts, ksm, cgroup and host_memory to what the VM process said. */
@@ -16,6 +18,9 @@ void memory_report_print(const struct memory_view *view);
 
 /* A row's first column. */
 enum { MEMORY_REPORT_LABEL = 18 };
+
+/* The parts as a JSON object; sums: only those that make sense added up over guests. */
+json_t *memory_report_parts(const struct memory_parts *parts, bool sums);
 
 /* null for HOST_UNKNOWN. */
 json_t *memory_report_known(uint64_t value);

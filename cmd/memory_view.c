@@ -41,8 +41,8 @@ static uint64_t pages_to_bytes(uint64_t pages)
 static uint64_t merged_in_ram(const struct host_vm_memory *memory,
 			      const struct host_ksm_process *ksm)
 {
-	return memory->ksm_known ? memory->ram.ksm :
-				   at_most(pages_to_bytes(ksm->merging_pages), memory->ram.anon);
+	return memory->ksm_known ? memory->ram.ksm
+				 : at_most(pages_to_bytes(ksm->merging_pages), memory->ram.anon);
 }
 
 static void make_kernel_parts(const struct host_process_memory *process,
@@ -91,8 +91,8 @@ void memory_parts_make(uint64_t guest, const struct host_vm_memory *memory,
 	p.untouched = rest;
 
 	p.share = ram->pss + ram->hugetlb;
-	p.page_cache_shared =
-	    at_most(without(memory->ram_files.shared, memory->ram_files.ksm), p.page_cache);
+	p.page_cache_shared = at_most(without(memory->ram_files.shared, memory->ram_files.ksm),
+				      p.page_cache);
 	p.zswapped = HOST_UNKNOWN;
 	if (cgroup && cgroup->zswapped != HOST_UNKNOWN)
 		p.zswapped = at_most(cgroup->zswapped, p.swapped);
@@ -199,8 +199,8 @@ int memory_view_read(const struct memory_host *host, const json_t *show,
 		return -1;
 	}
 	host_read_ksm_process(host->root_fd, pid, &view.ksm);
-	view.has_cgroup =
-	    read_cgroup(host, pid, json_string_value(json_object_get(show, "name")), &view);
+	view.has_cgroup = read_cgroup(host, pid, json_string_value(json_object_get(show, "name")),
+				      &view);
 	read_balloon(json_object_get(show, "balloon"), &view.balloon);
 	memory_parts_make(guest, &view.memory, &view.process, &view.ksm,
 			  view.has_cgroup ? &view.cgroup : NULL, &view.balloon, &view.parts);

@@ -97,8 +97,8 @@ static void print_guest(json_t *show)
 /* How the guests of one call are shown. */
 struct showing {
 	struct memory_host host;
-	json_t *list;  /* of objects, for JSON; else NULL */
-	size_t n;      /* guests shown so far */
+	json_t *list; /* of objects, for JSON; else NULL */
+	size_t n;     /* guests shown so far */
 };
 
 static int show_guest(const char *name, struct showing *showing, struct err **err)
@@ -212,7 +212,8 @@ const struct command cmd_show = {
 	.name = "show",
 	.operands = "[--json] NAME...|--all",
 	.summary = "Shows everything about guests",
-	.details = "Also where each part of a guest's memory is, by the host kernel's own numbers.\n",
+	.details =
+	    "Also where each part of a guest's memory is, by the host kernel's own numbers.\n",
 	.options = options,
 	.run = run_show,
 };

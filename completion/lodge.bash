@@ -39,7 +39,7 @@ _lodge_value() {
 }
 
 _lodge() {
-	local verbs='run ps show set balloon console stop kill pause resume wait doctor help version'
+	local verbs='run ps show set balloon console stop kill pause resume wait host doctor help version'
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} options=''
 	local verb=${COMP_WORDS[1]}
 
@@ -59,7 +59,7 @@ _lodge() {
 	case $verb in
 	run) options='--kernel --initrd --name --cpus --memory --append --boot --on-reset --backing --thp --lock --prefault --merge --balloon --config --escape --detach --help' ;;
 	ps) options='--json --help' ;;
-	show) options='--json --help' ;;
+	show) options='--json --all --help' ;;
 	set) options='--no-wait --help' ;;
 	balloon) options='--json --hints --help' ;;
 	console) options='--escape --help' ;;
@@ -68,6 +68,7 @@ _lodge() {
 	pause) options='--all --help' ;;
 	resume) options='--all --help' ;;
 	wait) options='--help' ;;
+	host) options='--json --help' ;;
 	doctor) options='--json --probe-kvm --help' ;;
 	help) options='--help' ;;
 	version) options='--help' ;;

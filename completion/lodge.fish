@@ -5,7 +5,7 @@ function __lodge_names
     lodge ps 2>/dev/null | awk 'NR > 1 { print $1 }'
 end
 
-set -l verbs run ps show set balloon console stop kill pause resume wait doctor help version
+set -l verbs run ps show set balloon console stop kill pause resume wait host doctor help version
 
 complete -c lodge -f
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -s h -l help -d 'Show the verbs'
@@ -13,7 +13,7 @@ complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -s V -l version -d
 
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a run -d 'Start a guest'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a ps -d 'List the guests'
-complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a show -d 'Show everything about a guest'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a show -d 'Show everything about guests'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a set -d 'Change a running guest'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a balloon -d 'Show what guests have in their balloons'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a console -d "Connect to a guest's console"
@@ -22,6 +22,7 @@ complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a kill -d 'End gu
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a pause -d 'Make guests stand still'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a resume -d 'Let paused guests go on'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a wait -d 'Wait until a guest ends'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a host -d "Show the host's memory"
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a doctor -d 'Say what this host offers and lacks'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a help -d 'Show the verbs, or the help of one'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a version -d 'Show the version'
@@ -45,6 +46,7 @@ complete -c lodge -n "__fish_seen_subcommand_from run" -s e -l escape -x -a '^] 
 complete -c lodge -n "__fish_seen_subcommand_from run" -s d -l detach -d 'Leave it in the background'
 complete -c lodge -n "__fish_seen_subcommand_from ps" -s j -l json -d 'As JSON'
 complete -c lodge -n "__fish_seen_subcommand_from show" -s j -l json -d 'As JSON'
+complete -c lodge -n "__fish_seen_subcommand_from show" -s a -l all -d 'Every guest'
 complete -c lodge -n "__fish_seen_subcommand_from set" -s n -l no-wait -d "Don't wait for the balloon"
 complete -c lodge -n "__fish_seen_subcommand_from balloon" -s j -l json -d 'As JSON'
 complete -c lodge -n "__fish_seen_subcommand_from balloon" -s H -l hints -d 'Ask which pages are free now'
@@ -54,6 +56,7 @@ complete -c lodge -n "__fish_seen_subcommand_from stop" -s a -l all -d 'Every gu
 complete -c lodge -n "__fish_seen_subcommand_from kill" -s a -l all -d 'Every guest'
 complete -c lodge -n "__fish_seen_subcommand_from pause" -s a -l all -d 'Every guest'
 complete -c lodge -n "__fish_seen_subcommand_from resume" -s a -l all -d 'Every guest'
+complete -c lodge -n "__fish_seen_subcommand_from host" -s j -l json -d 'As JSON'
 complete -c lodge -n "__fish_seen_subcommand_from doctor" -s j -l json -d 'As JSON'
 complete -c lodge -n "__fish_seen_subcommand_from doctor" -s k -l probe-kvm -d 'Only say whether KVM runs guests'
 complete -c lodge -n "__fish_seen_subcommand_from $verbs" -s h -l help -d 'Show a short help'

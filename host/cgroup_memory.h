@@ -36,8 +36,8 @@ struct host_cgroup_memory {
 	uint64_t percpu;
 	uint64_t sock; /* not in kernel */
 	uint64_t vmalloc;
-	uint64_t shmem; /* of file */
-	uint64_t zswap; /* what zswap's pool takes, compressed (5.19) */
+	uint64_t shmem;	   /* of file */
+	uint64_t zswap;	   /* what zswap's pool takes, compressed (5.19) */
 	uint64_t zswapped; /* what is in that, before it was compressed */
 	uint64_t unevictable;
 	uint64_t slab;

@@ -13,8 +13,8 @@ void host_fields_clear(const struct host_field *fields, size_t n, void *base)
 
 	for (size_t i = 0; i < n; i++)
 		memcpy((char *)base + fields[i].offset,
-		       fields[i].type == HOST_FIELD_SIGNED ? (const void *)&unknown_signed :
-							     (const void *)&unknown,
+		       fields[i].type == HOST_FIELD_SIGNED ? (const void *)&unknown_signed
+							   : (const void *)&unknown,
 		       sizeof(uint64_t));
 }
 

@@ -21,8 +21,8 @@ int host_read_zswap(int root_fd, struct host_zswap *ret_zswap, struct err **err)
 	if (host_read_text(root_fd, "sys/module/zswap/parameters/compressor", &compressor, NULL) ==
 	    0)
 		snprintf(zswap.compressor, sizeof(zswap.compressor), "%s", compressor);
-	zswap.max_percent =
-	    host_read_known(root_fd, "sys/module/zswap/parameters/max_pool_percent");
+	zswap.max_percent = host_read_known(root_fd,
+					    "sys/module/zswap/parameters/max_pool_percent");
 	*ret_zswap = zswap;
 	return 0;
 }

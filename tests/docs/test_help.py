@@ -65,7 +65,7 @@ def test_every_verb_has_help(verb):
     assert by_verb.stdout == by_option.stdout
 
 
-@pytest.mark.parametrize("verb", ["pause", "resume", "stop", "kill"])
+@pytest.mark.parametrize("verb", ["show", "pause", "resume", "stop", "kill"])
 def test_all_is_every_guest(verb):
     assert re.search(r"--all +every guest$", lodge(verb, "--help").stdout, re.M)
 
@@ -151,7 +151,8 @@ def one_line(done):
     (("run", "vmlinuz"), "takes no operands (the kernel is --kernel FILE)"),
     (("ps", "--json=yes"), "takes no value"),
     (("show",), "needs the name"),
-    (("show", "a", "b"), "only the name"),
+    (("show", "--all", "a"), "takes only"),
+    (("host", "a"), "takes no operands"),
     (("stop",), "or --all"),
     (("stop", "--all", "a"), "takes only"),
     (("stop", "--timeout", "soon", "a"), "whole number"),

@@ -69,7 +69,8 @@ static void a_line_that_is_not_there_is_unknown_and_not_0(void **state)
 
 static void names_are_whole_words_in_any_order(void **state)
 {
-	struct sample sample = read_sample("profit -3\nRssFile:\t  7 kB\nRs 1\nRss: 2 kB\nRssF 9\n");
+	struct sample sample = read_sample(
+	    "profit -3\nRssFile:\t  7 kB\nRs 1\nRss: 2 kB\nRssF 9\n");
 
 	(void)state;
 	assert_int_equal(sample.rss, 2 * KIB);
@@ -196,9 +197,8 @@ static void memory_of_a_group_is_read(void **state)
 	struct host_cgroup_memory memory;
 
 	(void)state;
-	assert_int_equal(host_read_cgroup_memory(root, "sys/fs/cgroup", "/lodge.slice/web", &memory,
-						 NULL),
-			 0);
+	assert_int_equal(
+	    host_read_cgroup_memory(root, "sys/fs/cgroup", "/lodge.slice/web", &memory, NULL), 0);
 	assert_int_equal(memory.current, 20971520);
 	assert_int_equal(memory.peak, 31457280);
 	assert_int_equal(memory.swap, 65536);
