@@ -70,17 +70,12 @@ static bool is_inside(uint64_t start, const struct host_range *ram, size_t n_ram
 	return false;
 }
 
-static bool has_prefix(const char *text, const char *prefix)
-{
-	return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 /* Is it a file over guest RAM? RAM itself may be a file without a name: shared memory, or huge
  * pages of hugetlbfs. */
 static bool is_file(const struct mapping *mapping)
 {
-	return *mapping->path == '/' && !mapping->shared && !has_prefix(mapping->path, "/memfd:") &&
-	       !has_prefix(mapping->path, "/anon_hugepage");
+	return *mapping->path == '/' && !mapping->shared &&
+	       strncmp(mapping->path, "/anon_hugepage", strlen("/anon_hugepage")) != 0;
 }
 
 /* "Rss:                 100 kB", not 0. */

@@ -80,7 +80,7 @@ static void names_are_whole_words_in_any_order(void **state)
 
 static void values_that_are_no_numbers_stay_unknown(void **state)
 {
-	struct sample sample = read_sample("Rss: lots\nRssFile: -1\nprofit 9223372036854775808\n");
+	struct sample sample = read_sample("Rss: lots\nRssFile: -1\nprofit 9223372036854775809\n");
 
 	(void)state;
 	assert_int_equal(sample.rss, HOST_UNKNOWN);
@@ -299,6 +299,8 @@ static void a_view_of_the_host_has_everything(void **state)
 	assert_string_equal(view.thp_shmem, "never");
 	assert_true(view.has_psi);
 	assert_int_equal(view.psi.some_us, 123456);
+	assert_int_equal(view.psi.some_avg10, 325);
+	assert_int_equal(view.psi.full_avg10, 7);
 }
 
 static void a_view_of_a_bare_host_needs_its_memory(void **state)

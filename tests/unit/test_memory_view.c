@@ -224,6 +224,8 @@ static void the_parts_add_up_whatever_the_kernel_says(void **state)
 
 		assert_int_equal(sum(&p), in.guest);
 		assert_int_equal(p.private + p.page_cache + p.merged - p.merged_zero, p.resident);
+		assert_true(p.swapped <= in.guest && p.ballooned <= in.guest &&
+			    p.reported_free <= in.guest && p.untouched <= in.guest);
 		assert_true(p.private <= in.guest && p.page_cache <= p.resident &&
 			    p.page_cache_shared <= p.page_cache && p.merged_zero <= p.merged);
 	}
