@@ -248,13 +248,12 @@ static void a_view_joins_the_guest_with_the_host(void **state)
 	(void)state;
 	memory_host_find(root, &host);
 	assert_true(host.has_cgroup);
-	json_object_set_new(show, "balloon",
-			    json_pack("{s:b, s:b, s:I, s:I, s:I, s:i, s:{s:I, s:I, s:I}}",
-				      "present", 1, "driver", 1, "target", (json_int_t)8192 * KIB,
-				      "actual", (json_int_t)4096 * KIB, "reported",
-				      (json_int_t)2048 * KIB, "stats_age_ms", 1500, "stats",
-				      "free_memory", (json_int_t)1000, "disk_caches",
-				      (json_int_t)500, "swap_out", (json_int_t)0));
+	json_object_set_new(
+	    show, "balloon",
+	    json_pack("{s:b, s:b, s:I, s:I, s:I, s:i, s:{s:I, s:I, s:I}}", "present", 1, "driver",
+		      1, "target", (json_int_t)8192 * KIB, "actual", (json_int_t)4096 * KIB,
+		      "reported", (json_int_t)2048 * KIB, "stats_age_ms", 1500, "stats", "free",
+		      (json_int_t)1000, "disk_caches", (json_int_t)500, "swap_out", (json_int_t)0));
 	assert_int_equal(memory_view_read(&host, show, &view, NULL), 0);
 	json_decref(show);
 	assert_int_equal(view.parts.guest, UINT64_C(0xa000000));
