@@ -50,6 +50,11 @@ extern const struct order memory_orders[];
 extern const struct order device_orders[];
 extern const struct order system_orders[];
 
+/* Carries out the order `churn` on these regions with so many threads, and answers. */
+struct regions;
+void churn_order(const char *order, struct regions *regions, uint64_t seed, uint64_t ns,
+		 unsigned threads);
+
 /* Loads the modules that are listed, one path a line, in a file; a missing list is an empty one. */
 void modules_load(const char *list);
 

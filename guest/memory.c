@@ -6,23 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "guest/guest.h"
-#include "guest/pattern.h"
+#include "guest/regions.h"
 
-enum { REGIONS_MAX = 64, PAGE = 4096 };
+enum { PAGE = 4096 };
 
-/* Memory that an order took and that `free` gives back. */
-static struct region {
-	uint8_t *base;
-	size_t len;
-	uint64_t offset; /* in the pattern */
-	bool filled;
-} regions[REGIONS_MAX];
-static size_t n_regions;
-static uint64_t filled_bytes;
+/* What `free` gives back. */
+static struct regions regions;
 
 /* A value of /proc/meminfo in KiB, or 0. */
 static uint64_t meminfo(const char *text, const char *name)
@@ -53,9 +45,30 @@ static void run_meminfo(int n_args, char **args, const char *rest)
 	   meminfo(text, "MemTotal"), meminfo(text, "MemFree"), meminfo(text, "MemAvailable"));
 }
 
+/* The lines of /proc/vmstat whose names have a part in them. */
+static void run_vmstat(int n_args, char **args, const char *rest)
+{
+	static char text[65536];
+	const char *part = n_args > 1 ? args[1] : "";
+	int n = 0;
+
+	(void)rest;
+	if (file_read("/proc/vmstat", text, sizeof(text)) < 0) {
+		failed(args[0], "%s", strerror(errno));
+		return;
+	}
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		if (!strstr(line, part))
+			continue;
+		say("| %s", line);
+		n++;
+	}
+	ok(args[0], "%d", n);
+}
+
 /* New untouched memory, or NULL after saying why. More than the guest has would end in a panic,
  * since PID 1 is all that the OOM killer could kill; force is for those who want to see it try. */
-static struct region *take(char **args, bool force)
+static struct region *take(char **args, bool filled, bool force)
 {
 	char text[8192];
 	uint64_t size;
@@ -64,8 +77,7 @@ static struct region *take(char **args, bool force)
 		failed(args[0], "%s isn't a size", args[1]);
 		return NULL;
 	}
-	size = (size + PAGE - 1) / PAGE * PAGE;
-	if (n_regions == REGIONS_MAX) {
+	if (regions.n == REGIONS_MAX) {
 		failed(args[0], "too many regions: free them first");
 		return NULL;
 	}
@@ -76,21 +88,31 @@ static struct region *take(char **args, bool force)
 		return NULL;
 	}
 
-	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct region *region = regions_add(&regions, size, filled);
 
-	if (base == MAP_FAILED) {
+	if (!region)
 		failed(args[0], "%s", strerror(errno));
-		return NULL;
-	}
-	regions[n_regions] = (struct region){ .base = base, .len = size };
-	return &regions[n_regions++];
+	return region;
 }
 
 /* The word `force` after the arguments that an order needs. */
 static bool forced(int n_args, char **args, int needed)
 {
 	return n_args > needed && !strcmp(args[needed], "force");
+}
+
+/* The seed of an order about what was filled. False after saying what is wrong. */
+static bool seed_of_filled(char **args, const char *word, uint64_t *ret_seed)
+{
+	if (!word_number(word, ret_seed)) {
+		failed(args[0], "%s isn't a seed", word);
+		return false;
+	}
+	if (regions.filled == 0) {
+		failed(args[0], "nothing is filled");
+		return false;
+	}
+	return true;
 }
 
 static void run_fill(int n_args, char **args, const char *rest)
@@ -103,15 +125,27 @@ static void run_fill(int n_args, char **args, const char *rest)
 		return;
 	}
 
-	struct region *region = take(args, forced(n_args, args, 3));
+	struct region *region = take(args, true, forced(n_args, args, 3));
 
 	if (!region)
 		return;
-	region->offset = filled_bytes;
-	region->filled = true;
-	filled_bytes += region->len;
-	pattern_fill(region->base, region->offset, region->len, seed);
-	ok(args[0], "%zu bytes, %" PRIu64 " in all", region->len, filled_bytes);
+	region_fill(region, seed);
+	ok(args[0], "%zu bytes, %" PRIu64 " in all", region->len, regions.filled);
+}
+
+static void run_refill(int n_args, char **args, const char *rest)
+{
+	uint64_t seed;
+
+	(void)n_args;
+	(void)rest;
+	if (!seed_of_filled(args, args[1], &seed))
+		return;
+	for (size_t i = 0; i < regions.n; i++) {
+		if (regions.all[i].generations)
+			region_fill(&regions.all[i], seed);
+	}
+	ok(args[0], "%" PRIu64 " bytes", regions.filled);
 }
 
 static void run_verify(int n_args, char **args, const char *rest)
@@ -120,32 +154,42 @@ static void run_verify(int n_args, char **args, const char *rest)
 
 	(void)n_args;
 	(void)rest;
-	if (!word_number(args[1], &seed)) {
-		failed(args[0], "%s isn't a seed", args[1]);
+	if (!seed_of_filled(args, args[1], &seed))
 		return;
-	}
-	if (filled_bytes == 0) {
-		failed(args[0], "nothing is filled");
-		return;
-	}
-	for (size_t i = 0; i < n_regions; i++) {
-		const struct region *r = &regions[i];
-		size_t right;
+	for (size_t i = 0; i < regions.n; i++) {
+		const struct region *r = &regions.all[i];
+		uint64_t wrong;
 
-		if (!r->filled)
-			continue;
-		right = pattern_check(r->base, r->offset, r->len, seed);
-		if (right != r->len) {
-			failed(args[0], "wrong at offset %" PRIu64, r->offset + right);
+		if (r->generations && !region_check(r, 0, region_blocks(r), seed, &wrong)) {
+			failed(args[0], "wrong at offset %" PRIu64, wrong);
 			return;
 		}
 	}
-	ok(args[0], "%" PRIu64 " bytes", filled_bytes);
+	ok(args[0], "%" PRIu64 " bytes", regions.filled);
+}
+
+static void run_churn(int n_args, char **args, const char *rest)
+{
+	uint64_t seed;
+	uint64_t ns;
+	uint64_t cpus = 1;
+
+	(void)rest;
+	if (!word_seconds(args[1], &ns)) {
+		failed(args[0], "%s isn't a time in seconds", args[1]);
+		return;
+	}
+	if (n_args > 3 && (!word_number(args[3], &cpus) || cpus > UINT32_MAX)) {
+		failed(args[0], "%s isn't a number of CPUs", args[3]);
+		return;
+	}
+	if (seed_of_filled(args, args[2], &seed))
+		churn_order(args[0], &regions, seed, ns, (unsigned)cpus);
 }
 
 static void run_alloc(int n_args, char **args, const char *rest)
 {
-	struct region *region = take(args, forced(n_args, args, 2));
+	struct region *region = take(args, false, forced(n_args, args, 2));
 
 	(void)rest;
 	if (!region)
@@ -159,23 +203,35 @@ static void run_alloc(int n_args, char **args, const char *rest)
 	ok(args[0], "%zu bytes", region->len);
 }
 
-static void run_free(int n_args, char **args, const char *rest)
+static void run_touch(int n_args, char **args, const char *rest)
 {
 	uint64_t bytes = 0;
 
 	(void)n_args;
 	(void)rest;
-	for (size_t i = 0; i < n_regions; i++) {
-		bytes += regions[i].len;
-		munmap(regions[i].base, regions[i].len);
+	for (size_t i = 0; i < regions.n; i++) {
+		region_touch(&regions.all[i]);
+		bytes += regions.all[i].len;
 	}
-	n_regions = 0;
-	filled_bytes = 0;
 	ok(args[0], "%" PRIu64 " bytes", bytes);
 }
 
+static void run_free(int n_args, char **args, const char *rest)
+{
+	(void)n_args;
+	(void)rest;
+	ok(args[0], "%" PRIu64 " bytes", regions_clear(&regions));
+}
+
 const struct order memory_orders[] = {
-	{ "meminfo", "", 0, 0, run_meminfo },	{ "fill", "SIZE SEED [force]", 2, 3, run_fill },
-	{ "verify", "SEED", 1, 1, run_verify }, { "alloc", "SIZE [force]", 1, 2, run_alloc },
-	{ "free", "", 0, 0, run_free },		{ NULL },
+	{ "meminfo", "", 0, 0, run_meminfo },
+	{ "vmstat", "[PART]", 0, 1, run_vmstat },
+	{ "fill", "SIZE SEED [force]", 2, 3, run_fill },
+	{ "refill", "SEED", 1, 1, run_refill },
+	{ "verify", "SEED", 1, 1, run_verify },
+	{ "churn", "SECONDS SEED [CPUS]", 2, 3, run_churn },
+	{ "alloc", "SIZE [force]", 1, 2, run_alloc },
+	{ "touch", "", 0, 0, run_touch },
+	{ "free", "", 0, 0, run_free },
+	{ NULL },
 };
