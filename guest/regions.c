@@ -153,7 +153,8 @@ void region_touch(struct region *region)
 {
 	for (size_t at = 0; at < region->len; at += PAGE) {
 		volatile uint64_t *word = (volatile uint64_t *)(void *)(region->base + at);
+		uint64_t value = *word;
 
-		*word = *word;
+		*word = value;
 	}
 }
