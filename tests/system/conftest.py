@@ -6,6 +6,7 @@ tend to take equally long, go to different shards. (With a space instead of the 
 which reads this file late, may take I/N for a path.)
 """
 
+import pathlib
 import re
 
 import pytest
@@ -42,3 +43,17 @@ def no_guests_left():
     for name in left:
         lodge("kill", name, check=False)
     assert not left, f"guests left behind: {left}"
+
+
+@pytest.fixture
+def huge_pages():
+    """A function that has the host set that many huge pages of 2 MiB aside, until the test has ended."""
+    pool = pathlib.Path("/proc/sys/vm/nr_hugepages")
+    before = pool.read_text()
+
+    def take(pages):
+        pool.write_text(str(pages))
+        assert int(pool.read_text()) == pages
+
+    yield take
+    pool.write_text(before)

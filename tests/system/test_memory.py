@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guest memory goes through everything that the host's kernel does with memory, and stays what it was."""
+
+import re
+
+import pytest
+
+from guests import Guest, lodge
+from memory import MIB, charged, full_scans, ksm_stat, merging, occurrences, ram
+
+
+def interrupts(guest, name):
+    """A line of the guest's /proc/interrupts, added up over its CPUs."""
+    _, lines = guest.order(f"irqs {name}")
+    return sum(int(word) for line in lines for word in line.split(":")[1].split() if word.isdigit())
+
+
+def swap_out(guest):
+    """Has the kernel take all it can get, which is less than was asked for."""
+    lodge("set", guest.name, "reclaim=240M", check=False)
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 4])
+def test_memory_that_was_swapped_comes_back_as_it_was(cpus):
+    with Guest(cpus=cpus, options=["--balloon", "none"]).ready() as guest:
+        guest.order("fill 96M 7")
+        swap_out(guest)
+        swapped = ram(guest, "Swap")
+        assert swapped > 100 * MIB
+        guest.order("verify 7")
+        assert ram(guest, "Swap") < swapped - 80 * MIB
+
+
+def test_a_guest_goes_on_while_its_memory_comes_from_swap():
+    # Its kernel is told of a page that isn't there, does something else, and is told when it is.
+    with Guest().ready() as guest:
+        guest.order("fill 96M 7")
+        assert any("async PF" in line for line in guest.order("dmesg")[1])
+        swap_out(guest)
+        before = interrupts(guest, "HYP")
+        guest.order("verify 7")
+        assert interrupts(guest, "HYP") > before
+
+
+def test_locked_memory_is_never_swapped():
+    with Guest(options=["--lock"]).ready() as guest:
+        guest.order("fill 96M 7")
+        swap_out(guest)
+        assert ram(guest, "Swap") == 0
+        assert ram(guest, "Locked") > 96 * MIB
+        guest.order("verify 7")
+
+
+def test_merged_pages_are_each_guests_own_again_once_written():
+    with merging(), Guest(options=["--merge"]).ready() as one, Guest(options=["--merge"]).ready() as two:
+        for guest in (one, two):
+            guest.order("fill 64M 3")
+        full_scans(3)
+        for guest in (one, two):
+            assert ksm_stat(guest)["ksm_merging_pages"] > 15000
+            assert ram(guest, "KSM") > 58 * MIB
+        one.order("verify 3")
+        one.order("free")
+        one.order("fill 64M 4")
+        one.order("verify 4")
+        two.order("verify 3")
+        assert ram(one, "KSM") < 40 * MIB
+
+
+def test_guests_that_did_not_ask_for_it_are_not_merged():
+    with merging(), Guest().ready() as one, Guest(options=["--merge"]).ready() as two:
+        for guest in (one, two):
+            guest.order("fill 32M 3")
+        full_scans(3)
+        assert ksm_stat(one)["ksm_merging_pages"] == 0
+        assert ram(one, "KSM") == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--thp", "always"], ["--lock"], ["--merge"], ["--backing", "memfd"]],
+                         ids=["anon", "thp", "lock", "merge", "memfd"])
+def test_balloon_cycles_leave_memory_as_it_was_and_give_it_back(options):
+    with Guest(options=options).ready() as guest:
+        guest.order("alloc 140M")
+        guest.order("free")
+        guest.order("fill 48M 5")
+        for _ in range(2):
+            lodge("set", guest.name, "balloon=96M")
+            # What the guest doesn't have isn't the host's either, whatever it had touched before.
+            assert ram(guest, "Rss") <= (256 - 96) * MIB + MIB
+            lodge("set", guest.name, "balloon=0")
+            guest.order("verify 5")
+            guest.order("touch 100M")
+
+
+def test_a_full_balloon_is_memory_of_the_host_again():
+    # Without free page reporting, so that it's the balloon that gives it back.
+    with Guest(memory="512M", options=["--balloon", "stats"]).ready() as guest:
+        guest.order("alloc 360M")
+        guest.order("free")
+        full = charged(guest)
+        lodge("set", guest.name, "balloon=320M")
+        assert full - charged(guest) >= 0.98 * 320 * MIB
+
+
+MARK = b"what one guest gave up, another must not see"
+WRITE_MARKS = ("sh i=0; while [ $i -lt 256 ]; do echo '" + MARK.decode() + "'; i=$((i+1)); done >/tmp/m; "
+               "i=0; while [ $i -lt 2048 ]; do cat /tmp/m; i=$((i+1)); done >/tmp/marks; wc -c </tmp/marks")
+
+
+def test_pages_that_a_guest_gave_up_keep_nothing_of_what_was_in_them():
+    with Guest().ready() as guest:
+        guest.order(WRITE_MARKS)
+        marks = occurrences(guest, MARK)
+        assert marks > 500000
+        guest.order("sh rm /tmp/marks /tmp/m")
+        lodge("set", guest.name, "balloon=160M", check=False)
+        assert occurrences(guest, MARK) < marks * 0.02
+        # Nor do they come back when the balloon gives the pages back, here or in another guest.
+        lodge("set", guest.name, "balloon=0")
+        with Guest().ready() as other:
+            other.order("alloc 128M")
+            assert occurrences(other, MARK) == 0
+        guest.order("alloc 128M")
+        assert occurrences(guest, MARK) < marks * 0.02
+
+
+def test_what_was_prefaulted_is_there():
+    with Guest(memory="128M", options=["--prefault"]).ready() as guest:
+        assert ram(guest, "Rss") >= 0.97 * 128 * MIB
+
+
+def test_hugetlb_memory_comes_from_the_hosts_pool_and_goes_back(huge_pages):
+    huge_pages(150)
+    with Guest(options=["--backing", "hugetlb"]).ready() as guest:
+        assert ram(guest, "Private_Hugetlb") > 20 * MIB
+        guest.order("fill 64M 9")
+        guest.order("verify 9")
+    done = lodge("run", "-d", "--kernel", "/nonexistent", "--backing", "hugetlb", "--memory", "4G", check=False)
+    assert done.returncode == 2
+    assert re.search("kernel", done.stderr)

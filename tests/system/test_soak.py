@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several guests whose memory is swapped, merged, ballooned, freed and verified at random, all at the same time.
+
+The short form is part of the tests. `make soak` runs the same for as long as SOAK_SECONDS says. A failure names the
+seed: LODGE_SOAK_SEED repeats the same choices.
+"""
+
+import contextlib
+import os
+import random
+import time
+
+from guests import Guest, lodge
+from memory import KSM, MIB, merging, ram
+
+SECONDS = float(os.environ.get("LODGE_SOAK_SECONDS", "90"))
+SEED = int(os.environ.get("LODGE_SOAK_SEED") or random.randrange(1 << 32))
+
+
+class Filled:
+    """A guest that has filled some of its memory, and knows with what."""
+
+    def __init__(self, guest, chance):
+        self.guest = guest
+        self.chance = chance
+        self.seed = 0
+        self.mib = 0
+        self.refill()
+
+    def verify(self):
+        assert self.guest.order(f"verify {self.seed}")[0] == f"{self.mib * MIB} bytes"
+
+    def refill(self):
+        """Other contents. Guests share few seeds, so that there is something to merge."""
+        self.guest.order("free")
+        self.seed = self.chance.randrange(3)
+        self.mib = self.chance.choice([16, 48, 64])
+        self.guest.order(f"fill {self.mib}M {self.seed}")
+
+    def more(self):
+        """The pattern goes on where it ended."""
+        if self.mib <= 64:
+            self.guest.order(f"fill 16M {self.seed}")
+            self.mib += 16
+
+    def reclaim(self):
+        # Less than asked for is fine: the rest may be busy.
+        lodge("set", self.guest.name, f"reclaim={self.chance.choice([8, 32, 96])}M", check=False)
+
+    def balloon(self):
+        lodge("set", "--no-wait", self.guest.name, f"balloon={self.chance.choice([0, 16, 48, 80])}M")
+
+    def settle_balloon(self):
+        lodge("set", self.guest.name, f"balloon={self.chance.choice([0, 32])}M", check=False)
+
+    def pause(self):
+        lodge("pause", self.guest.name)
+        lodge("resume", self.guest.name)
+
+    def step(self):
+        what = self.chance.choice([self.verify, self.verify, self.refill, self.more, self.reclaim, self.reclaim,
+                                   self.balloon, self.settle_balloon, self.pause])
+        what()
+        return what.__name__
+
+
+def unmerge_and_merge_again():
+    (KSM / "run").write_text("2")
+    (KSM / "run").write_text("1")
+
+
+def test_nothing_is_ever_wrong_whatever_happens_to_memory():
+    chance = random.Random(SEED)
+    done = {}
+    with merging(), contextlib.ExitStack() as stack:
+        shapes = [(1, ["--merge"]), (2, ["--merge"]), (4, ["--thp", "always"])]
+        guests = [Guest(cpus=cpus, memory="192M", options=options) for cpus, options in shapes]
+        for guest in guests:
+            stack.enter_context(guest)
+        filled = [Filled(guest.ready(), chance) for guest in guests]
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            try:
+                name = chance.choice(filled).step()
+                if chance.randrange(10) == 0:
+                    unmerge_and_merge_again()
+            except AssertionError as error:
+                raise AssertionError(f"with LODGE_SOAK_SEED={SEED}, after {done}: {error}") from error
+            done[name] = done.get(name, 0) + 1
+        for one in filled:
+            one.verify()
+        # It was under pressure, and not only looked at.
+        assert done.get("verify", 0) > 0 and done.get("reclaim", 0) > 0
+        print(f"{done}, swapped now: {[ram(guest, 'Swap') // MIB for guest in guests]} MiB")
