@@ -24,6 +24,8 @@
 enum {
 	PRESS_AGAIN_MS = 50, /* between two tries on a guest that isn't ready for it */
 	KILL_MS = 5000,	     /* for a killed guest's process to go away */
+	STATS_MS = 500,	     /* for a guest to send its statistics */
+	STATS_NEW_MS = 1000, /* statistics of that age aren't asked for again */
 };
 
 /* Hands an error to the caller; returns -1. */
@@ -47,6 +49,30 @@ int guest_call(const char *name, const char *verb, json_t **ret_reply, struct er
 	else
 		json_decref(reply);
 	return 0;
+}
+
+static bool sends_stats(const json_t *balloon)
+{
+	const json_t *word;
+	size_t i;
+
+	json_array_foreach (json_object_get(balloon, "negotiated"), i, word)
+		if (json_is_string(word) && strcmp(json_string_value(word), "stats") == 0)
+			return true;
+	return false;
+}
+
+void guest_renew_stats(const char *name, json_t *show)
+{
+	const json_t *balloon = json_object_get(show, "balloon");
+	const json_t *age = json_object_get(balloon, "stats_age_ms");
+	json_t *renewed;
+
+	if (!sends_stats(balloon) ||
+	    (json_is_integer(age) && json_integer_value(age) <= STATS_NEW_MS))
+		return;
+	if (client_call(name, json_pack("{s:s}", "verb", "stats"), STATS_MS, &renewed, NULL) == 0)
+		json_object_set_new(show, "balloon", renewed);
 }
 
 int guest_names_get(struct guest_names *names, bool all, int argc, char **argv, struct err **err)

@@ -109,6 +109,7 @@ static int show_guest(const char *name, struct showing *showing, struct err **er
 
 	if (guest_call(name, "show", &show, err) < 0)
 		return -1;
+	guest_renew_stats(name, show);
 
 	bool known = memory_view_read(&showing->host, show, &view, &why) == 0;
 
