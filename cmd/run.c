@@ -100,7 +100,7 @@ static void take_option(struct request *request, const char *name, const char *v
 {
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		if (strcmp(texts[i].option, name) == 0)
-			*(const char **)((char *)request + texts[i].offset) = value;
+			*(const char **)(void *)((char *)request + texts[i].offset) = value;
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		if (strcmp(flags[i].option, name) == 0)
 			*(bool *)((char *)request + flags[i].offset) = true;
