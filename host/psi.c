@@ -14,15 +14,22 @@
 static bool read_line(const char *text, const char *kind, uint64_t *ret_us, unsigned *ret_avg10)
 {
 	const char *line = strstr(text, kind);
+	const char *avg10 = line ? strstr(line, "avg10=") : NULL;
 	const char *total = line ? strstr(line, "total=") : NULL;
-	unsigned whole;
-	unsigned hundredths;
+	uint64_t percent;
+	uint64_t hundredths;
 
-	if (!total || sscanf(line, "%*s avg10=%3u.%2u", &whole, &hundredths) != 2)
+	if (!avg10 || !total)
 		return false;
-	*ret_avg10 = whole * 100 + hundredths;
+	avg10 += strlen("avg10=");
+	if (!host_scan_number(&avg10, &percent) || *avg10++ != '.' ||
+	    !host_scan_number(&avg10, &hundredths))
+		return false;
 	total += strlen("total=");
-	return host_scan_number(&total, ret_us);
+	if (!host_scan_number(&total, ret_us))
+		return false;
+	*ret_avg10 = (unsigned)(percent * 100 + hundredths);
+	return true;
 }
 
 int host_read_psi(int root_fd, const char *resource, struct host_psi *ret_psi, struct err **err)
