@@ -148,6 +148,11 @@ static int make_root(int *ret_fd, struct err **err)
 	return 0;
 }
 
+int rundir_open_root(bool make, int *ret_fd, struct err **err)
+{
+	return make ? make_root(ret_fd, err) : open_root(ret_fd, err);
+}
+
 /* Takes or gives up a lock of this open file description; cmd is F_OFD_SETLK or F_OFD_SETLKW. */
 static int set_lock(int fd, int cmd, short type)
 {

@@ -3,6 +3,7 @@
  * The runtime directory: where running guests are found by their names.
  *
  *   ROOT/.lock          held while a name is claimed or cleared; never removed
+ *   ROOT/.lodged.*      the governor's (govern/act.h)
  *   ROOT/NAME/lock      held by the VM process for as long as it lives
  *   ROOT/NAME/config.json, control.sock, console.sock, log
  *   ROOT/NAME/cgroup    a link to the guest's control group (api/guest_cgroup.h), if it has one
@@ -40,6 +41,10 @@ int rundir_root(char **ret_path, struct err **err);
 /* ROOT/NAME, or ROOT/NAME/FILE if file isn't NULL; to be freed. For messages only: what is there
  * may change at any moment. */
 int rundir_path(const char *name, const char *file, char **ret_path, struct err **err);
+
+/* An open ROOT, which is made if need be and make is set; else *ret_fd may be -1, and no guest
+ * runs. ERR_DENIED for one that others can write to. */
+int rundir_open_root(bool make, int *ret_fd, struct err **err);
 
 /* Claims a name: however many try at once, one gets it and the others ERR_EXISTS. ERR_USAGE for
  * what is no name, ERR_DENIED for a ROOT that others can write to. */

@@ -281,8 +281,8 @@ static void note_ksm(const struct vm_config *config)
 
 	if (config->ram.merge &&
 	    host_read_number(root_fd, "sys/kernel/mm/ksm/run", &run, NULL) == 0 && run != 1)
-		report_line("--merge: KSM is off on this host, so nothing is merged until "
-			    "`echo 1 > /sys/kernel/mm/ksm/run`");
+		report_line("--merge: KSM is off on this host now, so nothing is merged until "
+			    "lodged switches it on, or `echo 1 > /sys/kernel/mm/ksm/run`");
 }
 
 static int run_guest(struct vm_config *config, const struct request *request, int escape_key)

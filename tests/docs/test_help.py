@@ -203,6 +203,45 @@ def test_a_guest_that_is_not_there_is_named(verb, tmp_path):
     assert done.stderr == "lodge: no guest named nobody\n"
 
 
+def lodged(*args, **kwargs):
+    return subprocess.run([LODGE + "d", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          stdin=subprocess.DEVNULL, text=True, check=False, timeout=60, **kwargs)
+
+
+def test_the_governors_options_are_those_of_its_man_page():
+    helped = lodged("--help")
+    assert helped.returncode == 0 and helped.stdout.startswith("Usage: lodged ")
+    offered = re.findall(r"^  -(.), --([a-z-]+)(?: ([A-Z]+))? ", helped.stdout, re.M)
+    page = re.findall(r"^\*-(.)\*, \*--([a-z-]+)\*(?: _([A-Z]+)_)?$", man_page("lodged", 8), re.M)
+    assert len(offered) == 5 and offered == page
+    assert "'lodged.8'" in (TOP / "man/meson.build").read_text(encoding="utf-8")
+    assert "*lodged*(8)" in man_page("lodge")
+
+
+def test_the_governors_exit_statuses_are_those_of_lodge():
+    listed = set(re.findall(r"^\*(\d+)\*$", man_page("lodged", 8), re.M))
+    assert listed <= set(re.findall(r"^\*(\d+)\*$", man_page("lodge"), re.M))
+
+
+def test_the_governor_says_its_version():
+    assert lodged("--version").stdout == "lodged " + lodge("version").stdout.split()[1] + "\n"
+
+
+@pytest.mark.parametrize("args,hint", [
+    (("--twice",), "no such option: --twice"),
+    (("--interval",), "a value is missing after --interval"),
+    (("--interval", "0"), "from 1 to 3600, not 0"),
+    (("--interval", "-1"), "from 1 to 3600, not -1"),
+    (("--interval", "soon"), "not soon"),
+    (("now",), "takes no operands, such as now"),
+])
+def test_the_governors_wrong_usage_is_one_line(args, hint):
+    done = lodged(*args)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("lodged: ") and done.stderr.count("\n") == 1
+    assert hint in done.stderr and "lodged --help" in done.stderr
+
+
 def test_output_that_cannot_be_written_is_an_error():
     with open("/dev/full", "wb") as full:
         done = subprocess.run([LODGE, "help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)

@@ -18,7 +18,7 @@ LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)[^)]*\)")
 # isn't among them, as it's also the name of a folder in the cache.
 PAGE = re.compile(r"\bdocs/[a-z0-9-]+\.md\b")
 PATH = re.compile(
-    r"`((?:api|base|bench|boot|cmd|dev|guest|host|machine|man|mem|pci|tests|tools|uapi|virtio|vm)"
+    r"`((?:api|base|bench|boot|cmd|dev|govern|guest|host|machine|man|mem|pci|systemd|tests|tools|uapi|virtio|vm)"
     r"/[A-Za-z0-9_./-]*)(?=[`\s:])"
 )
 

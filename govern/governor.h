@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The governor's loop: sense (view.h), decide (ksm_policy.h), act (act.h), again and again.
+ *
+ * It keeps nothing that it couldn't read again: it may be killed at any moment and started anew.
+ */
+#ifndef LODGE_GOVERN_GOVERNOR_H
+#define LODGE_GOVERN_GOVERNOR_H
+
+#include <stdbool.h>
+
+struct err;
+
+struct governor_options {
+	bool once;	     /* one turn, told on standard output */
+	bool dry_run;	     /* nothing is written */
+	unsigned interval_s; /* from turn to turn, s */
+};
+
+/* Runs until SIGTERM or SIGINT, or for one turn. Blocks these signals.
+ *
+ * Errors: ERR_EXISTS if another lodged runs, ERR_DENIED without the right to change KSM's settings,
+ * ERR_FAILED if the kernel has no KSM, and for one turn what went wrong in it. In the loop that is
+ * logged, and tried again. */
+int governor_run(int root_fd, const struct governor_options *options, struct err **err);
+
+#endif

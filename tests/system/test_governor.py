@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""lodged switches KSM on for guests that want merging, and off again; the kernel's files are the witness."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+from guests import Guest, RUNTIME, bare, eventually
+
+KSM = pathlib.Path("/sys/kernel/mm/ksm")
+EXISTS, DENIED = 4, 10
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not KSM.exists(), reason="KSM's settings are root's")
+
+
+def settings():
+    """All that can be set, as the kernel shows it."""
+    return {path.name: path.read_text().strip() for path in sorted(KSM.iterdir()) if os.stat(path).st_mode & 0o200}
+
+
+def running():
+    return (KSM / "run").read_text().strip()
+
+
+@pytest.fixture(autouse=True)
+def ksm_is_off():
+    """As Debian has it; and it's what it was afterwards."""
+    before = settings()
+    (KSM / "run").write_text("0")
+    with contextlib.suppress(FileNotFoundError):
+        (RUNTIME / ".lodged.json").unlink()
+    yield
+    (KSM / "run").write_text(before.pop("run"))
+    assert settings() | {"run": ""} == before | {"run": ""}
+
+
+def lodged(*args, status=0, **kwargs):
+    done = subprocess.run(["lodged", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
+                          timeout=60, **kwargs)
+    assert done.returncode == status, done
+    return done
+
+
+def merging(name):
+    """A guest that does nothing, and may be merged."""
+    return Guest(name=name, kernel_path=bare("spin"), memory="64M", options=["--merge"])
+
+
+@contextlib.contextmanager
+def governor(*args):
+    """lodged in the background; ended by SIGTERM, well, unless it was killed before."""
+    with subprocess.Popen(["lodged", "--interval", "1", *args], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+        process.log = process.stderr.read()
+    assert process.returncode in (0, -signal.SIGKILL), process.log
+
+
+def test_ksm_runs_while_a_guest_wants_it_and_everything_is_put_back():
+    before = settings()
+    assert "nothing to change" in lodged("--once").stdout
+    assert settings() == before
+    with merging("wants"):
+        assert "switched on" in lodged("--once").stdout
+        assert running() == "1"
+        assert "nothing to change" in lodged("--once").stdout
+    assert "no guest wants merging any more" in lodged("--once").stdout
+    assert settings() == before
+
+
+def test_a_guest_that_does_not_want_merging_switches_nothing_on():
+    with Guest(name="alone", kernel_path=bare("spin"), memory="64M"):
+        lodged("--once")
+        assert running() == "0"
+
+
+def test_a_dry_run_changes_nothing():
+    before = settings()
+    with merging("wants"):
+        assert "would write: /sys/kernel/mm/ksm/run 1" in lodged("--once", "--dry-run").stdout
+    assert settings() == before
+
+
+def test_the_daemon_follows_the_guests():
+    before = settings()
+    with governor() as daemon:
+        with merging("first"):
+            eventually("KSM runs", lambda: running() == "1", 30)
+        eventually("KSM is off", lambda: running() == "0", 30)
+    assert settings() == before
+    assert daemon.returncode == 0
+    assert "guest first is new" in daemon.log and "no guest wants merging any more" in daemon.log
+
+
+def test_a_killed_one_is_made_up_for_by_the_next():
+    before = settings()
+    with merging("survivor") as guest:
+        with governor() as daemon:
+            eventually("KSM runs", lambda: running() == "1", 30)
+            daemon.kill()
+        # The guest doesn't notice, and the next one knows that KSM is its own to switch off.
+        assert running() == "1"
+        assert guest.state() == "running"
+    with governor():
+        eventually("KSM is off", lambda: running() == "0", 30)
+    assert settings() == before
+
+
+def test_a_second_one_is_refused():
+    with governor() as daemon:
+        eventually("it holds its lock", lambda: (RUNTIME / ".lodged.lock").exists()
+                   and (RUNTIME / ".lodged.lock").read_text() == str(daemon.pid), 30)
+        done = lodged("--once", status=EXISTS)
+        assert done.stderr == f"lodged: another lodged is running (process {daemon.pid})\n"
+
+
+def test_ksm_that_somebody_else_runs_is_left_to_them():
+    (KSM / "run").write_text("1")
+    before = settings()
+    with merging("guest"):
+        assert "running already" in lodged("--once").stdout
+        assert settings() == before
+    lodged("--once")
+    assert settings() == before
+
+
+def test_without_rights_it_says_what_to_do(tmp_path):
+    tmp_path.chmod(0o777)
+    os.chmod(tmp_path.parent, 0o755)
+    env = {**os.environ, "LODGE_RUNTIME_DIR": str(tmp_path)}
+    done = lodged("--once", status=DENIED, user=65534, env=env)
+    assert done.stderr.startswith("lodged: ") and "run lodged as root" in done.stderr
+    assert "nothing to change" in lodged("--once", "--dry-run", user=65534, env=env).stdout
+
+
+def test_equal_pages_of_two_guests_are_merged():
+    """The end that all of it is for: real guests, real kernels, and pages that the kernel has merged."""
+    with Guest(name="one", options=["--merge"]).ready(), Guest(name="two", options=["--merge"]).ready():
+        with governor():
+            eventually("pages are shared", lambda: int((KSM / "pages_sharing").read_text()) > 500, 300)
+            share = time.monotonic(), ksmd_seconds()
+            time.sleep(20)
+            used = (ksmd_seconds() - share[1]) / (time.monotonic() - share[0])
+            # The budget is 20 %, kept by what was measured before.
+            assert used < 0.35, used
+    lodged("--once")
+    assert running() == "0"
+
+
+def ksmd_seconds():
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text()
+            if "(ksmd)" in fields:
+                user, system = fields.rsplit(")", 1)[1].split()[11:13]
+                return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    raise AssertionError("no ksmd")
