@@ -36,21 +36,40 @@ static json_t *memory_to_json(const struct ksm_memory *memory)
 		if (memory->knobs[i].held)
 			json_object_set_new(knobs, ksm_knob_name((enum ksm_knob)i),
 					    held_to_json(&memory->knobs[i]));
-	return json_pack("{s:{s:o, s:b, s:I}}", "ksm", "settings", knobs, "hands_off",
-			 memory->hands_off, "newest_ns", (json_int_t)memory->newest_ns);
+	return json_pack("{s:{s:o, s:b, s:I, s:b, s:I, s:I, s:i, s:i, s:i}}", "ksm", "settings",
+			 knobs, "hands_off", memory->hands_off, "newest_ns",
+			 (json_int_t)memory->newest_ns, "seen", memory->seen, "full_scans",
+			 (json_int_t)memory->full_scans, "pages_saved",
+			 (json_int_t)memory->pages_saved, "fast_scans", (int)memory->fast_scans,
+			 "level", (int)memory->level, "idle_scans", (int)memory->idle_scans);
 }
 
 static int memory_from_json(const json_t *json, struct ksm_memory *memory, json_error_t *why)
 {
 	json_t *knobs = NULL;
 	json_int_t newest = 0;
+	json_int_t full_scans = 0;
+	json_int_t pages_saved = 0;
 	int hands_off = 0;
+	int seen = 0;
+	int fast_scans = 0;
+	int level = 0;
+	int idle_scans = 0;
 
-	if (json_unpack_ex((json_t *)json, why, 0, "{s:{s:o, s:b, s:I}}", "ksm", "settings", &knobs,
-			   "hands_off", &hands_off, "newest_ns", &newest) < 0)
+	if (json_unpack_ex((json_t *)json, why, 0,
+			   "{s:{s:o, s:b, s:I, s:b, s:I, s:I, s:i, s:i, s:i}}", "ksm", "settings",
+			   &knobs, "hands_off", &hands_off, "newest_ns", &newest, "seen", &seen,
+			   "full_scans", &full_scans, "pages_saved", &pages_saved, "fast_scans",
+			   &fast_scans, "level", &level, "idle_scans", &idle_scans) < 0)
 		return -1;
 	memory->hands_off = hands_off;
 	memory->newest_ns = (uint64_t)newest;
+	memory->seen = seen;
+	memory->full_scans = (uint64_t)full_scans;
+	memory->pages_saved = (uint64_t)pages_saved;
+	memory->fast_scans = (unsigned)fast_scans % (KSM_FAST_SCANS + 1);
+	memory->level = (unsigned)level % (KSM_SLOWEST_LEVEL + 1);
+	memory->idle_scans = (unsigned)idle_scans;
 	for (int i = 0; i < KSM_KNOBS; i++) {
 		json_t *knob = json_object_get(knobs, ksm_knob_name((enum ksm_knob)i));
 		json_int_t found = 0;
@@ -113,15 +132,20 @@ static int save(int dir_fd, const struct ksm_memory *memory, struct err **err)
 	return 0;
 }
 
+static bool same_held(const struct ksm_held *a, const struct ksm_held *b)
+{
+	return a->held == b->held && a->done == b->done && a->yielded == b->yielded &&
+	       a->found == b->found && a->written == b->written;
+}
+
 static bool must_save(const struct ksm_memory *a, const struct ksm_memory *b)
 {
 	for (int i = 0; i < KSM_KNOBS; i++)
-		if (a->knobs[i].held != b->knobs[i].held || a->knobs[i].done != b->knobs[i].done ||
-		    a->knobs[i].yielded != b->knobs[i].yielded ||
-		    a->knobs[i].found != b->knobs[i].found ||
-		    a->knobs[i].written != b->knobs[i].written)
+		if (!same_held(&a->knobs[i], &b->knobs[i]))
 			return true;
-	return a->hands_off != b->hands_off || a->newest_ns != b->newest_ns;
+	return a->hands_off != b->hands_off || a->newest_ns != b->newest_ns || a->seen != b->seen ||
+	       a->full_scans != b->full_scans || a->fast_scans != b->fast_scans ||
+	       a->level != b->level || a->idle_scans != b->idle_scans;
 }
 
 /* Writes every setting that can be written. */

@@ -24,6 +24,7 @@ enum {
 	GAIN_NONE_PERCENT = 1,
 	GAIN_REAL_PERCENT = 2,
 	IDLE_SCANS = 2,
+	KNOWN_FRACTION = 8,
 	/* The kernel counts CPU time in 10 ms. */
 	MEASURE_MS = 5000,
 	COST_MIN_NS = 200,
@@ -249,9 +250,9 @@ static void measure_cost(const struct turn *t)
 	uint64_t pages = view->knobs[KSM_PAGES_TO_SCAN];
 	uint64_t sleep_ms = view->knobs[KSM_SLEEP_MS];
 
-	if (!memory->seen || view->ksmd_ms == HOST_UNKNOWN || memory->ksmd_ms == HOST_UNKNOWN ||
-	    view->knobs[KSM_RUN] != 1 || elapsed < MEASURE_MS || pages == 0 ||
-	    pages == HOST_UNKNOWN || sleep_ms == 0 || sleep_ms == HOST_UNKNOWN)
+	if (!memory->measured_ms || view->ksmd_ms == HOST_UNKNOWN ||
+	    memory->ksmd_ms == HOST_UNKNOWN || view->knobs[KSM_RUN] != 1 || elapsed < MEASURE_MS ||
+	    pages == 0 || pages == HOST_UNKNOWN || sleep_ms == 0 || sleep_ms == HOST_UNKNOWN)
 		return;
 	if (busy > elapsed - elapsed / 100)
 		busy = elapsed - elapsed / 100;
@@ -328,15 +329,15 @@ static bool meet_guests(const struct turn *t)
 	return true;
 }
 
-/* How many pages a full scan looks at. KSM counts those it has seen; of new guests it may all be.
- */
+/* How many pages a full scan looks at. KSM counts those that it has reached: too few before it has
+ * been through, and too few then would be reached too slowly to ever know better. So of new guests
+ * all pages are taken into account, and of others some at least. */
 static uint64_t pages_to_look_at(const struct turn *t)
 {
+	uint64_t least = t->merging.pages / (t->memory->fast_scans > 0 ? 1 : KNOWN_FRACTION);
 	uint64_t tracked = t->view->pages_tracked;
 
-	return t->memory->fast_scans == 0 && tracked > 0 ? tracked
-	       : t->merging.pages > tracked		 ? t->merging.pages
-							 : tracked;
+	return tracked > least ? tracked : least;
 }
 
 struct batch {
@@ -428,7 +429,7 @@ static void remember(const struct turn *t)
 		memory->pages_saved = t->view->pages_saved;
 	memory->full_scans = t->view->full_scans;
 	/* A measurement is over one setting. */
-	if (!memory->seen || t->plan->n_writes > 0 ||
+	if (!memory->measured_ms || t->plan->n_writes > 0 ||
 	    t->view->now_ms - memory->measured_ms >= MEASURE_MS) {
 		memory->ksmd_ms = t->view->ksmd_ms;
 		memory->measured_ms = t->view->now_ms;

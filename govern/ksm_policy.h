@@ -58,17 +58,17 @@ struct ksm_memory {
 	bool hands_off;	    /* somebody else decides, until no guest wants merging */
 	uint64_t newest_ns; /* when the youngest guest started that was taken into account */
 
-	/* The pace. */
+	/* The pace; kept too. */
 	unsigned fast_scans; /* scans to go at the fast pace */
 	unsigned level;
-	unsigned idle_scans; /* in a row */
-
-	/* Of the turn before. */
-	bool seen;
-	bool stopped_by_others; /* and that has been said */
-	uint64_t full_scans;
+	unsigned idle_scans;  /* in a row */
+	bool seen;	      /* full_scans and pages_saved are known */
+	uint64_t full_scans;  /* in the turn before */
 	uint64_t pages_saved; /* when the scan before ended */
-	uint64_t measured_ms; /* when ksmd_ms was read */
+
+	/* Measured; lost with the process. */
+	bool stopped_by_others; /* has been said */
+	uint64_t measured_ms;	/* when ksmd_ms was read; 0: not yet */
 	uint64_t ksmd_ms;
 	uint64_t page_cost_ns; /* 0: not measured */
 };

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -35,8 +36,10 @@ def ksm_is_off():
     with contextlib.suppress(FileNotFoundError):
         (RUNTIME / ".lodged.json").unlink()
     yield
-    (KSM / "run").write_text(before.pop("run"))
-    assert settings() | {"run": ""} == before | {"run": ""}
+    after = settings()
+    for name, value in before.items():
+        if after[name] != value:
+            (KSM / name).write_text(re.sub(r".*\[(.*)\].*", r"\1", value))
 
 
 def lodged(*args, status=0, **kwargs):

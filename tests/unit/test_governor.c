@@ -173,6 +173,11 @@ static void what_was_switched_on_is_switched_off_by_the_next_one(void **state)
 	assert_true(starts_with("sys/kernel/mm/ksm/run", "1"));
 	assert_false(starts_with("sys/kernel/mm/ksm/sleep_millisecs", "7"));
 	assert_true(is_there("run/" GOVERN_STATE_FILE));
+	/* One that takes over has nothing to change, though KSM has hardly begun. */
+	write_file("sys/kernel/mm/ksm/run", "1\n");
+	write_file("sys/kernel/mm/ksm/pages_shared", "6\n");
+	assert_int_equal(run(false, NULL), 0);
+	assert_true(starts_with("sys/kernel/mm/ksm/sleep_millisecs", "91"));
 	end_guests();
 	assert_int_equal(run(false, NULL), 0);
 	assert_true(starts_with("sys/kernel/mm/ksm/run", "0"));
@@ -233,6 +238,12 @@ static void what_is_kept_comes_back_as_it_was(void **state)
 		.held = true, .yielded = true, .found = 20, .written = 500
 	};
 	plan.memory.hands_off = true;
+	plan.memory.seen = true;
+	plan.memory.full_scans = 12;
+	plan.memory.pages_saved = 34567;
+	plan.memory.fast_scans = 2;
+	plan.memory.level = 1;
+	plan.memory.idle_scans = 1;
 	plan.memory.newest_ns = UINT64_C(1790000000123456789);
 	assert_int_equal(govern_act(root_fd, root_fd, &plan, &memory, NULL), 0);
 	govern_load(root_fd, &loaded);
@@ -242,7 +253,24 @@ static void what_is_kept_comes_back_as_it_was(void **state)
 	assert_int_equal(loaded.knobs[KSM_SLEEP_MS].written, 500);
 	assert_false(loaded.knobs[KSM_PAGES_TO_SCAN].held);
 	assert_true(loaded.hands_off);
+	assert_true(loaded.seen);
+	assert_int_equal(loaded.full_scans, 12);
+	assert_int_equal(loaded.pages_saved, 34567);
+	assert_int_equal(loaded.fast_scans, 2);
+	assert_int_equal(loaded.level, 1);
+	assert_int_equal(loaded.idle_scans, 1);
 	assert_true(loaded.newest_ns == plan.memory.newest_ns);
+	/* Also what changes alone. */
+	plan.memory = memory;
+	plan.memory.newest_ns++;
+	assert_int_equal(govern_act(root_fd, root_fd, &plan, &memory, NULL), 0);
+	govern_load(root_fd, &loaded);
+	assert_true(loaded.newest_ns == plan.memory.newest_ns);
+	plan.memory = memory;
+	plan.memory.hands_off = false;
+	assert_int_equal(govern_act(root_fd, root_fd, &plan, &memory, NULL), 0);
+	govern_load(root_fd, &loaded);
+	assert_false(loaded.hands_off);
 }
 
 static void a_kernel_without_ksm_is_named(void **state)

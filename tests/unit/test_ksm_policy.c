@@ -295,6 +295,24 @@ static void a_setting_that_somebody_changes_is_left_to_them(void **state)
 	assert_int_equal(knob(KSM_RUN), 0);
 }
 
+static void what_somebody_has_set_is_theirs_even_if_it_is_what_we_had(void **state)
+{
+	(void)state;
+	make_host(false);
+	start_guest("web", 256, true);
+	turn();
+
+	uint64_t ours = knob(KSM_SLEEP_MS);
+
+	host.view.knobs[KSM_SLEEP_MS] = 4321;
+	turn();
+	host.view.knobs[KSM_SLEEP_MS] = ours;
+	turn();
+	end_guest();
+	turn();
+	assert_int_equal(knob(KSM_SLEEP_MS), ours);
+}
+
 static void an_advisor_that_somebody_switches_off_stays_off(void **state)
 {
 	(void)state;
@@ -365,6 +383,20 @@ static void gains_between_little_and_much_change_nothing(void **state)
 		assert_int_equal(knob(KSM_ADVISOR_TARGET), KSM_SCAN_S);
 		assert_int_equal(host.plan.n_writes, 0);
 	}
+}
+
+static void a_gain_that_is_not_large_does_not_make_scans_more_frequent(void **state)
+{
+	(void)state;
+	make_host(true);
+	start_guest("web", 1024, true);
+	turn();
+	for (int i = 0; i < KSM_FAST_SCANS + 2; i++)
+		scan(0);
+	assert_int_equal(knob(KSM_ADVISOR_TARGET), 2 * KSM_SCAN_S);
+	for (int i = 0; i < 5; i++)
+		scan(4000);
+	assert_int_equal(knob(KSM_ADVISOR_TARGET), 2 * KSM_SCAN_S);
 }
 
 static void a_gain_is_counted_from_scan_to_scan_and_not_from_turn_to_turn(void **state)
@@ -444,14 +476,33 @@ static void short_turns_are_measured_too(void **state)
 	assert_true(host.share * 100 < KSM_CPU_PERCENT * 1.3);
 }
 
+static void what_ksm_has_not_reached_yet_is_reckoned_with(void **state)
+{
+	(void)state;
+	make_host(false);
+	start_guest("web", 1024, true);
+	/* It has only just begun. */
+	host.view.pages_tracked = 6;
+	turn();
+	assert_in_range(knob(KSM_PAGES_TO_SCAN) * 1000 / knob(KSM_SLEEP_MS), 4000, 5000);
+	/* However it comes that it knows so few. */
+	host.memory.fast_scans = 0;
+	turn();
+	assert_in_range(knob(KSM_PAGES_TO_SCAN) * 1000 / knob(KSM_SLEEP_MS), 150, 250);
+}
+
 static void little_memory_is_scanned_with_few_wake_ups(void **state)
 {
 	(void)state;
 	make_host(false);
 	start_guest("small", 64, true);
 	turn();
-	assert_in_range(knob(KSM_SLEEP_MS), 200, 500);
+	assert_in_range(knob(KSM_SLEEP_MS), 300, 420);
 	assert_in_range(knob(KSM_PAGES_TO_SCAN), 90, 200);
+	make_host(false);
+	start_guest("smaller", 1, true);
+	turn();
+	assert_int_equal(knob(KSM_SLEEP_MS), 500);
 }
 
 static void a_guest_that_comes_late_in_a_slow_scan_is_not_kept_waiting(void **state)
@@ -487,6 +538,30 @@ static void a_host_that_does_not_change_is_left_alone(void **state)
 		}
 		assert_int_equal(writes, 0);
 	}
+}
+
+static void a_host_that_hardly_changes_is_left_alone(void **state)
+{
+	int writes = 0;
+
+	(void)state;
+	make_host(false);
+	start_guest("web", 2048, true);
+	turn();
+	turns(1000);
+
+	uint64_t tracked = host.view.pages_tracked;
+
+	for (int i = 0; i < 100; i++) {
+		host.view.pages_tracked = tracked - tracked / 10 + (uint64_t)(i % 5) * tracked / 20;
+		turns(1);
+		writes += (int)host.plan.n_writes;
+	}
+	assert_int_equal(writes, 0);
+	host.view.pages_tracked = tracked * 2;
+	turns(1);
+	assert_true(host.plan.n_writes > 0);
+	assert_true(said("pages to look at"));
 }
 
 static void a_write_that_was_only_intended_is_made_up_for(void **state)
@@ -584,17 +659,21 @@ int main(void)
 		cmocka_unit_test(who_stops_ksm_is_obeyed_until_those_guests_are_gone),
 		cmocka_unit_test(unmerged_ksm_stays_so_until_run_is_0),
 		cmocka_unit_test(a_setting_that_somebody_changes_is_left_to_them),
+		cmocka_unit_test(what_somebody_has_set_is_theirs_even_if_it_is_what_we_had),
 		cmocka_unit_test(an_advisor_that_somebody_switches_off_stays_off),
 		cmocka_unit_test(new_guests_are_scanned_fast_and_then_less),
 		cmocka_unit_test(scans_that_find_nothing_get_rarer_and_a_gain_brings_them_back),
 		cmocka_unit_test(gains_between_little_and_much_change_nothing),
+		cmocka_unit_test(a_gain_that_is_not_large_does_not_make_scans_more_frequent),
 		cmocka_unit_test(a_gain_is_counted_from_scan_to_scan_and_not_from_turn_to_turn),
 		cmocka_unit_test(a_scan_takes_the_time_that_it_is_to_take),
 		cmocka_unit_test(the_thread_stays_within_its_budget_on_a_slow_host),
 		cmocka_unit_test(short_turns_are_measured_too),
+		cmocka_unit_test(what_ksm_has_not_reached_yet_is_reckoned_with),
 		cmocka_unit_test(little_memory_is_scanned_with_few_wake_ups),
 		cmocka_unit_test(a_guest_that_comes_late_in_a_slow_scan_is_not_kept_waiting),
 		cmocka_unit_test(a_host_that_does_not_change_is_left_alone),
+		cmocka_unit_test(a_host_that_hardly_changes_is_left_alone),
 		cmocka_unit_test(a_write_that_was_only_intended_is_made_up_for),
 		cmocka_unit_test(being_killed_between_any_two_writes_loses_nothing),
 		cmocka_unit_test(no_course_of_events_unmerges_or_runs_ksm_for_nobody),
