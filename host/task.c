@@ -30,6 +30,29 @@ static void close_dir(DIR **dir)
 		closedir(*dir);
 }
 
+/* The fields that are wanted, as proc_pid_stat(5) counts them. */
+enum { FIELD_FLAGS = 9, FIELD_USER = 14, FIELD_SYSTEM = 15 };
+
+/* What follows the name: a letter, and numbers of which those before the flags may be negative. */
+static bool read_fields(const char *p, struct stat_line *stat)
+{
+	uint64_t value = 0;
+
+	for (int field = 3; field <= FIELD_SYSTEM; field++) {
+		p += strspn(p, " ");
+		if (field >= FIELD_FLAGS && !host_scan_number(&p, &value))
+			return false;
+		p += strcspn(p, " ");
+		if (field == FIELD_FLAGS)
+			stat->flags = value;
+		if (field == FIELD_USER)
+			stat->user_ticks = value;
+		if (field == FIELD_SYSTEM)
+			stat->system_ticks = value;
+	}
+	return true;
+}
+
 /* "37 (ksmd) S 2 0 ...": the name may hold anything, so the last parenthesis ends it. */
 static int read_stat(int root_fd, pid_t pid, struct stat_line *ret_stat, struct err **err)
 {
@@ -44,9 +67,7 @@ static int read_stat(int root_fd, pid_t pid, struct stat_line *ret_stat, struct 
 	const char *open = strchr(text, '(');
 	const char *close = strrchr(text, ')');
 
-	if (!open || !close || close < open ||
-	    sscanf(close + 1, " %*c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %lu %lu", &stat.flags,
-		   &stat.user_ticks, &stat.system_ticks) != 3)
+	if (!open || !close || close < open || !read_fields(close + 1, &stat))
 		return err_set(err, ERR_FAILED, 0, "/%s has an unknown form", path);
 	snprintf(stat.name, sizeof(stat.name), "%.*s", (int)(close - open - 1), open + 1);
 	*ret_stat = stat;
@@ -64,7 +85,7 @@ int host_find_kthread(int root_fd, const char *name, pid_t *ret_pid, struct err 
 	take_fd(fd); /* it's dir's now */
 	while ((entry = readdir(dir))) {
 		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		struct stat_line stat;
+		struct stat_line stat = { 0 };
 
 		/* One that has just ended is passed over. */
 		if (pid <= 0 || read_stat(root_fd, pid, &stat, NULL) < 0)
@@ -79,7 +100,7 @@ int host_find_kthread(int root_fd, const char *name, pid_t *ret_pid, struct err 
 
 int host_read_cpu_time(int root_fd, pid_t pid, uint64_t *ret_ms, struct err **err)
 {
-	struct stat_line stat;
+	struct stat_line stat = { 0 };
 
 	if (read_stat(root_fd, pid, &stat, err) < 0)
 		return -1;
