@@ -73,7 +73,7 @@ static void explain(const struct set_guest *guest, const char *group, uint64_t s
 	host_read_swap(guest->root_fd, &swap, NULL);
 
 	uint64_t total = swap.disk + swap.zram;
-	uint64_t in_use = swap.disk_used;
+	uint64_t in_use = swap.disk_used + swap.zram_used;
 
 	size_format(in_use, used);
 	size_format(total, size);
@@ -84,7 +84,7 @@ static void explain(const struct set_guest *guest, const char *group, uint64_t s
 	else if (limit != UINT64_MAX && swapped + swap_rest > limit)
 		snprintf(reason, REASON_MAX, "its cgroup may swap no more than %s",
 			 size_format(limit, size));
-	else if (swap.zram == 0 && total - in_use < swap_rest)
+	else if (total - in_use < swap_rest)
 		snprintf(reason, REASON_MAX, "this host's swap is full (%s)", size);
 	else
 		snprintf(reason, REASON_MAX, "%s of %s of swap are used", used, size);
