@@ -111,7 +111,7 @@ static void add_figure(struct host_smaps *smaps, const char *line)
 		uint64_t kib;
 
 		if (host_scan_number(&p, &kib))
-			*(uint64_t *)((char *)smaps + rows[i].offset) += kib * 1024;
+			*(uint64_t *)(void *)((char *)smaps + rows[i].offset) += kib * 1024;
 		return;
 	}
 }
