@@ -190,7 +190,7 @@ static void examine_ksm(const struct doctor_host *host, struct doctor_finding *f
 		mend(f, "apt install linux-image-amd64 (it needs CONFIG_KSM)");
 	} else if (run != 1) {
 		found(f, DOCTOR_WARNING, "off");
-		mend(f, "echo 1 > /" KSM_RUN);
+		mend(f, "lodged, for guests started with --merge (or echo 1 > /" KSM_RUN ")");
 	} else {
 		found(f, DOCTOR_OK, "on");
 	}
