@@ -51,7 +51,7 @@ int guest_call(const char *name, const char *verb, json_t **ret_reply, struct er
 	return 0;
 }
 
-static bool sends_stats(const json_t *balloon)
+bool guest_sends_stats(const json_t *balloon)
 {
 	const json_t *word;
 	size_t i;
@@ -68,7 +68,7 @@ void guest_renew_stats(const char *name, json_t *show)
 	const json_t *age = json_object_get(balloon, "stats_age_ms");
 	json_t *renewed;
 
-	if (!sends_stats(balloon) ||
+	if (!guest_sends_stats(balloon) ||
 	    (json_is_integer(age) && json_integer_value(age) <= STATS_NEW_MS))
 		return;
 	if (client_call(name, json_pack("{s:s}", "verb", "stats"), STATS_MS, &renewed, NULL) == 0)

@@ -18,6 +18,8 @@ enum { GUEST_ANSWER_MS = 5000 };
 /* Sends a verb without arguments and gives the result; ret_reply may be NULL. */
 int guest_call(const char *name, const char *verb, json_t **ret_reply, struct err **err);
 
+/* Does this guest send statistics? balloon is of its reply to "show". */
+bool guest_sends_stats(const json_t *balloon);
 /* Puts the guest's newest statistics into show, the reply to the verb show, if it has a driver that
  * sends them and sends them soon; else the last ones stay, with their age. */
 void guest_renew_stats(const char *name, json_t *show);

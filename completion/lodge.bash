@@ -17,8 +17,17 @@ _lodge_value() {
 		;;
 	-c | --cpus) mapfile -t COMPREPLY < <(compgen -W '1 2 4 8' -- "$cur") ;;
 	-m | --memory) mapfile -t COMPREPLY < <(compgen -W '256M 512M 1G 2G 4G' -- "$cur") ;;
+	-s | --sort)
+		mapfile -t COMPREPLY < <(compgen -W 'name state cpu vcpu size resident private cache merged swapped balloon \
+			reported untouched overhead swap-in swap-out faults free available age' -- "$cur")
+		;;
+	--interval) mapfile -t COMPREPLY < <(compgen -W '0.5 1 2 5 10' -- "$cur") ;;
 	-b | --boot) mapfile -t COMPREPLY < <(compgen -W 'auto unpack direct' -- "$cur") ;;
-	-r | --on-reset) mapfile -t COMPREPLY < <(compgen -W 'restart stop' -- "$cur") ;;
+	-r | --on-reset)
+		# -r of top takes no value
+		[[ $verb == run ]] || return 1
+		mapfile -t COMPREPLY < <(compgen -W 'restart stop' -- "$cur")
+		;;
 	--backing) mapfile -t COMPREPLY < <(compgen -W 'anon memfd hugetlb' -- "$cur") ;;
 	--thp) mapfile -t COMPREPLY < <(compgen -W 'always madvise never' -- "$cur") ;;
 	--balloon) mapfile -t COMPREPLY < <(compgen -W 'all none plain stats deflate-on-oom reporting hinting poison' -- "$cur") ;;
@@ -39,7 +48,7 @@ _lodge_value() {
 }
 
 _lodge() {
-	local verbs='run ps show set balloon console stop kill pause resume wait host doctor help version'
+	local verbs='run ps top show set balloon console stop kill pause resume wait host doctor help version'
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} options=''
 	local verb=${COMP_WORDS[1]}
 
@@ -59,6 +68,7 @@ _lodge() {
 	case $verb in
 	run) options='--kernel --initrd --name --cpus --memory --append --boot --on-reset --backing --thp --lock --prefault --merge --balloon --config --escape --detach --help' ;;
 	ps) options='--json --help' ;;
+	top) options='--once --json --sort --reverse --interval --help' ;;
 	show) options='--json --all --help' ;;
 	set) options='--no-wait --help' ;;
 	balloon) options='--json --hints --help' ;;

@@ -5,7 +5,7 @@ function __lodge_names
     lodge ps 2>/dev/null | awk 'NR > 1 { print $1 }'
 end
 
-set -l verbs run ps show set balloon console stop kill pause resume wait host doctor help version
+set -l verbs run ps top show set balloon console stop kill pause resume wait host doctor help version
 
 complete -c lodge -f
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -s h -l help -d 'Show the verbs'
@@ -13,6 +13,7 @@ complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -s V -l version -d
 
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a run -d 'Start a guest'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a ps -d 'List the guests'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a top -d 'Show the host and all guests live'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a show -d 'Show everything about guests'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a set -d 'Change a running guest'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a balloon -d 'Show what guests have in their balloons'
@@ -45,6 +46,11 @@ complete -c lodge -n "__fish_seen_subcommand_from run" -s f -l config -r -F -d '
 complete -c lodge -n "__fish_seen_subcommand_from run" -s e -l escape -x -a '^] ^A none' -d "The console's escape key"
 complete -c lodge -n "__fish_seen_subcommand_from run" -s d -l detach -d 'Leave it in the background'
 complete -c lodge -n "__fish_seen_subcommand_from ps" -s j -l json -d 'As JSON'
+complete -c lodge -n "__fish_seen_subcommand_from top" -s 1 -l once -d 'Print it once'
+complete -c lodge -n "__fish_seen_subcommand_from top" -s j -l json -d 'As JSON'
+complete -c lodge -n "__fish_seen_subcommand_from top" -s s -l sort -x -a 'name state cpu vcpu size resident private cache merged swapped balloon reported untouched overhead swap-in swap-out faults free available age' -d 'By what'
+complete -c lodge -n "__fish_seen_subcommand_from top" -s r -l reverse -d 'The other way around'
+complete -c lodge -n "__fish_seen_subcommand_from top" -s i -l interval -x -a '0.5 1 2 5 10' -d 'How often to look'
 complete -c lodge -n "__fish_seen_subcommand_from show" -s j -l json -d 'As JSON'
 complete -c lodge -n "__fish_seen_subcommand_from show" -s a -l all -d 'Every guest'
 complete -c lodge -n "__fish_seen_subcommand_from set" -s n -l no-wait -d "Don't wait for the balloon"

@@ -20,7 +20,7 @@ REQUIRED = """bash dash base-files coreutils util-linux mount grep sed findutils
     libzstd1 liblzma5 liblz4-1""".split()
 # Taken along where installed.
 OPTIONAL = """python3-hypothesis gdb strace file jq acpica-tools libasan8 libubsan1 libmicrohttpd12 libcmocka0 stress-ng fio iperf3
-    passt socat mawk gawk xz-utils zstd zram-tools libcap2-bin libxxhash0 libncursesw6 e2fsprogs less login passwd""".split()
+    passt socat mawk gawk xz-utils zstd zram-tools libcap2-bin libxxhash0 libncursesw6 ncurses-base e2fsprogs less login passwd""".split()
 
 SKIPPED = (
     "/usr/share/doc/",
