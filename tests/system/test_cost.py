@@ -3,7 +3,7 @@
 
 import time
 
-from cost import hush, kernel_image, split_by_ram, switches, total
+from cost import kernel_image, rest, split_by_ram, switches, total
 from guests import Guest
 
 OWN_MEMORY_KIB = 3 * 1024
@@ -19,8 +19,7 @@ def test_the_process_itself_takes_at_most_3_mib():
 
 def test_an_idle_guest_never_wakes_its_process():
     with Guest().ready() as guest:
-        hush(guest)
-        time.sleep(3)
+        rest(guest)
         own = {name: tid for name, tid in guest.threads().items() if not name.startswith("vcpu")}
         assert own
         before = {name: switches(tid, guest.pid) for name, tid in own.items()}
