@@ -32,12 +32,12 @@ static int option_value(const struct command *command, size_t i)
 	return command->options[i].letter ? command->options[i].letter : NO_LETTER + (int)i;
 }
 
-const char *options_name(const struct command *command, int value)
+const char *options_name(const struct command *command, int option)
 {
-	if (value == 'h')
+	if (option == 'h')
 		return "help";
 	for (size_t i = 0; i < count_options(command); i++)
-		if (option_value(command, i) == value)
+		if (option_value(command, i) == option)
 			return command->options[i].name;
 	return NULL;
 }
