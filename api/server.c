@@ -117,6 +117,12 @@ void control_call_reply(struct control_call *call, json_t *result, const struct 
 	client_reply(client, error ? protocol_error(error) : protocol_result(result));
 }
 
+static bool awaits(const struct control_client *client, const char *verb)
+{
+	return client->fd >= 0 && client->call.pending &&
+	       strcmp(client->call.verb->name, verb) == 0;
+}
+
 /* result stays the caller's. */
 static void answer_all(struct control_server *server, const char *verb, json_t *result,
 		       const struct err *error)
@@ -124,10 +130,17 @@ static void answer_all(struct control_server *server, const char *verb, json_t *
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct control_client *client = &server->clients[i];
 
-		if (client->fd >= 0 && client->call.pending &&
-		    !strcmp(client->call.verb->name, verb))
+		if (awaits(client, verb))
 			control_call_reply(&client->call, json_incref(result), error);
 	}
+}
+
+bool control_server_awaited(const struct control_server *server, const char *verb)
+{
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		if (awaits(&server->clients[i], verb))
+			return true;
+	return false;
 }
 
 void control_server_reply_all(struct control_server *server, const char *verb, json_t *result)

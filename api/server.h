@@ -16,6 +16,7 @@
 #define LODGE_API_SERVER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "api/protocol.h"
@@ -39,6 +40,9 @@ void control_server_free(struct control_server *server);
 /* Answers a deferred call, once: with result (taken over; NULL is an empty object), or with error
  * if that isn't NULL (stays the caller's). call is invalid afterwards. */
 void control_call_reply(struct control_call *call, json_t *result, const struct err *error);
+
+/* Whether there is a deferred call of a verb. */
+bool control_server_awaited(const struct control_server *server, const char *verb);
 
 /* Answers all deferred calls of a verb in the same way; result is taken over. A verb that is only
  * answered like this need not keep its calls and needs no cancel(). */

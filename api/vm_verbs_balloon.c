@@ -128,17 +128,22 @@ static void refuse_waiting(struct vm_verbs *verbs)
 	control_server_refuse_all(verbs->server, "hints", err);
 }
 
+/* A balloon that is on its way changes a thousand times for each GiB, and mostly nobody waits. */
 void vm_verbs_balloon_changed(struct vm_verbs *verbs)
 {
+	bool stats = control_server_awaited(verbs->server, "stats");
+	bool hints = control_server_awaited(verbs->server, "hints");
 	struct virtio_balloon_info info;
 
+	if (!stats && !hints)
+		return;
 	machine_balloon_info(verbs->host.machine, &info);
 	if (!info.driver) {
 		refuse_waiting(verbs);
 		return;
 	}
-	if (info.stats_valid && info.stats_time_ms >= verbs->stats_asked_ms)
+	if (stats && info.stats_valid && info.stats_time_ms >= verbs->stats_asked_ms)
 		control_server_reply_all(verbs->server, "stats", vm_verbs_balloon_to_json(verbs));
-	if (!info.hinting)
+	if (hints && !info.hinting)
 		control_server_reply_all(verbs->server, "hints", vm_verbs_balloon_to_json(verbs));
 }

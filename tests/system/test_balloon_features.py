@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each feature of the balloon on and off, as drivers of two kernels see it, with what the kernels say as the witness."""
+
+import json
+
+import pytest
+
+from guests import Guest, eventually, lodge
+from memory import MIB, charged
+
+# VIRTIO_BALLOON_F_*: the bit of each word.
+BITS = {"stats": 1, "deflate-on-oom": 2, "hinting": 3, "poison": 4, "reporting": 5}
+
+
+def balloon(guest):
+    return guest.show()["balloon"]
+
+
+def features(guest):
+    """What the guest's driver has negotiated, by the guest's kernel."""
+    _, lines = guest.order("sh cat /sys/bus/virtio/drivers/virtio_balloon/virtio*/features")
+    return {word for word, bit in BITS.items() if lines[0][bit] == "1"}
+
+
+def check_plain(guest):
+    lodge("set", guest.name, "balloon=64M")
+    lodge("set", guest.name, "balloon=0")
+
+
+def check_stats(guest):
+    stats = balloon(guest)["stats"]
+    assert 100 * MIB < stats["total"] < 256 * MIB
+    assert 0 < stats["free"] <= stats["available"] <= stats["total"]
+
+
+def check_reporting(guest):
+    guest.order("alloc 100M")
+    guest.order("free")
+    full = charged(guest)
+    eventually("free memory comes back", lambda: full - charged(guest) > 80 * MIB)
+
+
+def check_hinting(guest):
+    hinted = json.loads(lodge("balloon", "--hints", "--json", guest.name).stdout)[0]["balloon"]["hinted"]
+    assert hinted > 64 * MIB
+    # The guest has its pages again.
+    guest.order("fill 100M 5")
+    guest.order("verify 5")
+    guest.order("free")
+
+
+def check_deflate_on_oom(guest):
+    lodge("set", guest.name, "balloon=128M")
+    guest.order("alloc 96M force")
+    assert balloon(guest)["actual"] < 128 * MIB
+    guest.order("free")
+    lodge("set", guest.name, "balloon=0")
+
+
+CHECKS = {"stats": check_stats, "reporting": check_reporting, "hinting": check_hinting, "deflate-on-oom": check_deflate_on_oom}
+
+
+@pytest.mark.parametrize(("flavour", "words"), [
+    ("6.12-cloud", "plain"), ("6.12-cloud", "stats"), ("6.12-cloud", "deflate-on-oom"), ("6.12-cloud", "reporting"),
+    ("6.12-cloud", "hinting"), ("6.12-cloud", "all"), ("6.1-cloud", "reporting"), ("6.1-cloud", "all"),
+])
+def test_a_feature_is_there_if_asked_for_and_only_then(flavour, words):
+    wanted = set(BITS) if words == "all" else set(words.split(",")) & set(BITS)
+    with Guest(flavour, options=["--balloon", words]).ready() as guest:
+        eventually("the balloon has a driver", lambda: balloon(guest)["driver"])
+        # Linux wants poison only if its free pages hold one.
+        assert features(guest) == wanted - {"poison"}
+        assert set(balloon(guest)["negotiated"]) == wanted - {"poison"}
+        assert bool(balloon(guest)["stats"]) == ("stats" in wanted)
+        check_plain(guest)
+        for word in sorted(wanted & set(CHECKS)):
+            CHECKS[word](guest)
+
+
+def test_pages_that_hold_a_poison_are_not_taken_by_reporting():
+    with Guest(append="page_poison=1", options=["--balloon", "reporting,poison"]).ready() as guest:
+        eventually("the balloon has a driver", lambda: balloon(guest)["driver"])
+        poison = balloon(guest)["poison_value"]
+        guest.order("alloc 100M")
+        guest.order("free")
+        guest.order("idle 8")
+        told = balloon(guest)
+        # Either its kernel was built to poison pages, and nothing was taken; or it wasn't, and there is no poison.
+        assert (told["reported_total"] == 0) == (poison != 0)
+        check_plain(guest)
+
+
+def test_a_guest_without_a_balloon_says_so():
+    with Guest(options=["--balloon", "none"]).ready() as guest:
+        assert balloon(guest)["present"] is False
+        done = lodge("set", guest.name, "balloon=64M", check=False)
+        assert (done.returncode, done.stderr.count("\n")) == (9, 1)
+        assert "no balloon device" in done.stderr
