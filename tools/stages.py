@@ -21,7 +21,7 @@ FUZZ_SECONDS = 20
 # The guests that the system tests boot.
 GUESTS = ["6.1-cloud", "6.12-cloud", "6.12-generic"]
 # For all the system tests; below what tools/check gives a stage, so that the lab says why it ended.
-LAB_SECONDS = 1500
+LAB_SECONDS = 2100
 # The labs that share the system tests. Two with one CPU each keep both processors of a small
 # machine busy, and no emulated CPU changes code that another is running.
 SHARDS = 2
