@@ -22,7 +22,7 @@
 
 enum {
 	STATS_MS = 1000,  /* for a guest to send its statistics */
-	HINTS_MS = 30000, /* for a guest to go through all its free pages */
+	HINTS_MS = 90000, /* for a guest to go through all its free pages, which it may clear */
 };
 
 /* What is known of a guest's balloon; the statistics are new if they can be had. */

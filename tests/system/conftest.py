@@ -4,6 +4,8 @@
 --shard=I/N runs every Nth test from the Ith on, so that N labs can share the tests. Neighbours, which
 tend to take equally long, go to different shards. (With a space instead of the equals sign pytest,
 which reads this file late, may take I/N for a path.)
+
+Tests marked `long` are further cases of others. They run only with --long, which `make soak` gives.
 """
 
 import pathlib
@@ -23,11 +25,25 @@ def shard(text):
 
 
 def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="run the tests marked long, and only those")
     parser.addoption("--shard", metavar="I/N", type=shard, default=(1, 1), help="run the Ith of N equal parts of the tests")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: a further case, for `make soak`")
+
+
+def choose_form(config, items):
+    """Either the short form or what the long form has beside it."""
+    chosen = [item for item in items if bool(item.get_closest_marker("long")) == config.getoption("--long")]
+    if len(chosen) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
 
 
 @pytest.hookimpl(trylast=True)  # what -k and -m choose is what is divided
 def pytest_collection_modifyitems(config, items):
+    choose_form(config, items)
     which, of = config.getoption("--shard")
     mine = items[which - 1 :: of]
     others = [item for index, item in enumerate(items) if index % of != which - 1]

@@ -150,6 +150,7 @@ def test_the_parts_are_what_the_kernel_says_in_ram_and_in_swap():
         assert check_process(guest)["private"] > 64 * MIB
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backing", ["memfd", "hugetlb"])
 def test_other_backings_are_the_guest_s_own_memory(backing):
     pages = huge_pages(160) if backing == "hugetlb" else contextlib.nullcontext()

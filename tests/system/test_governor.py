@@ -7,6 +7,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -15,6 +16,7 @@ from guests import Guest, RUNTIME, bare, eventually
 
 KSM = pathlib.Path("/sys/kernel/mm/ksm")
 EXISTS, DENIED = 4, 10
+NOBODY = 65534
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not KSM.exists(), reason="KSM's settings are root's")
 
@@ -134,15 +136,17 @@ def test_ksm_that_somebody_else_runs_is_left_to_them():
     assert settings() == before
 
 
-def test_without_rights_it_says_what_to_do(tmp_path):
-    tmp_path.chmod(0o777)
-    os.chmod(tmp_path.parent, 0o755)
-    env = {**os.environ, "LODGE_RUNTIME_DIR": str(tmp_path)}
-    done = lodged("--once", status=DENIED, user=65534, env=env)
-    assert done.stderr.startswith("lodged: ") and "run lodged as root" in done.stderr
-    assert "nothing to change" in lodged("--once", "--dry-run", user=65534, env=env).stdout
+def test_without_rights_it_says_what_to_do():
+    # Not tmp_path, whose parent nobody else may look into.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chown(folder, NOBODY, NOBODY)
+        env = {**os.environ, "LODGE_RUNTIME_DIR": folder}
+        done = lodged("--once", status=DENIED, user=NOBODY, env=env)
+        assert done.stderr.startswith("lodged: ") and "run lodged as root" in done.stderr
+        assert "nothing to change" in lodged("--once", "--dry-run", user=NOBODY, env=env).stdout
 
 
+@pytest.mark.long
 def test_equal_pages_of_two_guests_are_merged():
     """The end that all of it is for: real guests, real kernels, and pages that the kernel has merged."""
     with Guest(name="one", options=["--merge"]).ready(), Guest(name="two", options=["--merge"]).ready():

@@ -238,11 +238,14 @@ def test_statistics_are_asked_for_anew():
 
 
 def test_hints_tell_what_is_free_and_give_nothing_back():
-    with Guest().ready() as guest:
+    # Linux clears the pages that it names. Those that it has used before it needn't be given anew by the host.
+    with Guest(memory="128M", options=["--balloon", "hinting"]).ready() as guest:
         with_driver(guest)
+        guest.order("alloc 48M")
+        guest.order("free")
         said = json.loads(lodge("balloon", "--json", "--hints", guest.name).stdout)[0]["balloon"]
-        assert 64 * MIB < said["hinted"] <= 256 * MIB and not said["hinting"]
-        guest.order("fill 96M 4")
+        assert 24 * MIB < said["hinted"] <= 128 * MIB and not said["hinting"]
+        guest.order("fill 40M 4")
         guest.order("verify 4")
     done = lodge("balloon", "--hints", check=False)
     assert done.returncode == USAGE

@@ -13,7 +13,7 @@ import time
 from guests import Guest, lodge
 from memory import KSM, MIB, merging, ram
 
-SECONDS = float(os.environ.get("LODGE_SOAK_SECONDS", "90"))
+SECONDS = float(os.environ.get("LODGE_SOAK_SECONDS", "60"))
 SEED = int(os.environ.get("LODGE_SOAK_SEED") or random.randrange(1 << 32))
 
 
