@@ -41,9 +41,9 @@ def ksm(name):
 
 
 @contextlib.contextmanager
-def merging():
-    """KSM at work, and off again with nothing merged."""
-    (KSM / "pages_to_scan").write_text("20000")
+def merging(pages=20000):
+    """KSM at work, at so many pages in 10 ms, and off again with nothing merged."""
+    (KSM / "pages_to_scan").write_text(str(pages))
     (KSM / "sleep_millisecs").write_text("10")
     (KSM / "run").write_text("1")
     try:
