@@ -2,6 +2,7 @@
 """The system tests in parts: each test in one part, and what the parts say added up."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -35,11 +36,23 @@ def test_each_test_is_in_one_shard_and_shards_are_even(chosen, count):
     assert max(map(len, shards)) - min(map(len, shards)) <= 1
 
 
+def deselected(done):
+    return int(re.search(r"(\d+) deselected", done.stdout)[1])
+
+
 def test_other_shards_tests_are_deselected_not_skipped():
-    everything, _ = collect()
+    everything, whole = collect()
     mine, done = collect("--shard=1/2")
-    assert f"{len(everything) - len(mine)} deselected" in done.stdout
+    assert deselected(done) == deselected(whole) + len(everything) - len(mine)
     assert "skipped" not in done.stdout
+
+
+def test_a_test_is_in_the_short_form_or_in_the_long_one():
+    short, done = collect()
+    long, _ = collect("--long")
+    assert len(short) > len(long) > 0
+    assert not set(short) & set(long)
+    assert deselected(done) == len(long)
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/", "a/b", "1/2/3"])
