@@ -102,7 +102,9 @@ def check_group(guest):
     whole = kernel["current"] + said["swap"]
     own = figure(split_by_ram(guest)[1], "Anonymous")
     assert close(parts["private"] + parts["merged"] + own, kernel["anon"], whole)
-    assert close(parts["swapped"] + parts["vmm_swapped"], said["swap"], whole)
+    # A page that was read ahead is charged as memory again, and a swapped one for the process until it's touched.
+    swapped = parts["swapped"] + parts["vmm_swapped"]
+    assert said["swap"] - 0.01 * whole <= swapped <= said["swap"] + kernel["swapcached"] + 0.01 * whole
 
 
 @contextlib.contextmanager
