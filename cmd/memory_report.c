@@ -153,7 +153,7 @@ void memory_report_add(const struct memory_view *view, json_t *show)
 {
 	json_object_set_new(show, "memory_parts", memory_report_parts(&view->parts, false));
 	json_object_set_new(show, "ksm", ksm_to_json(&view->ksm));
-	json_object_set_new(show, "cgroup",
+	json_object_set_new(show, "cgroup_memory",
 			    view->has_cgroup ? cgroup_to_json(view->cgroup_path, &view->cgroup)
 					     : json_null());
 	json_object_set_new(show, "host_memory", host_to_json(&view->memory));

@@ -89,7 +89,7 @@ def check_group(guest):
     """The same for what the control group says, if guests have groups here."""
     group = own_group(guest)
     show = guest.show()
-    said, parts = show["cgroup"], show["memory_parts"]
+    said, parts = show["cgroup_memory"], show["memory_parts"]
     if group is None:
         assert said is None and parts["kvm_page_tables"] is None
         assert not (CGROUPS / "lodge.slice").exists()

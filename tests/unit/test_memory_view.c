@@ -331,7 +331,7 @@ static void what_the_kernel_does_not_say_is_null_for_programs(void **state)
 	assert_int_equal(memory_view_read(&host, show, &view, NULL), 0);
 	memory_report_add(&view, show);
 	parts = json_object_get(show, "memory_parts");
-	assert_true(json_is_null(json_object_get(show, "cgroup")));
+	assert_true(json_is_null(json_object_get(show, "cgroup_memory")));
 	assert_true(json_is_null(json_object_get(parts, "page_tables")));
 	assert_true(json_is_null(json_object_get(parts, "zswapped")));
 	assert_true(json_is_integer(json_object_get(parts, "private")));
