@@ -35,9 +35,9 @@ def check_stats(guest):
 
 def check_reporting(guest):
     guest.order("alloc 48M")
-    guest.order("free")
     full = charged(guest)
-    eventually("free memory comes back", lambda: full - charged(guest) > 32 * MIB)
+    guest.order("free")
+    eventually("free memory comes back", lambda: full - charged(guest) > 24 * MIB)
 
 
 def check_hinting(guest):
