@@ -134,13 +134,15 @@ class Guest:
 
     def order(self, line):
         """Gives an order and returns (the result, the lines of the answer)."""
-        name = line.split()[0]
+        name = re.escape(line.split()[0])
+        start = self._seen
         self.send(line)
-        match = self.expect(rf"^(?P<body>(\| .*\n)*)(ok {re.escape(name)} (?P<result>.*)"
-                            rf"|error {re.escape(name)}: (?P<why>.*))$")
+        # The end first: a pattern that takes the body in as well is slow in a long one.
+        match = self.expect(rf"^(ok {name} (?P<result>.*)|error {name}: (?P<why>.*))(?=\n)")
         if match["why"] is not None:
             raise AssertionError(f"guest {self.name}: {line}: {match['why']}")
-        body = [text[2:] for text in match["body"].splitlines()]
+        before = self.output[start : match.start()].splitlines()
+        body = [text[2:] for text in before if text.startswith("| ")]
         return match["result"], body
 
     def ends_by(self, order):
