@@ -165,6 +165,7 @@ def test_other_backings_are_the_guest_s_own_memory(backing):
         assert parts["hugetlb"] == (parts["private"] if backing == "hugetlb" else 0)
 
 
+@pytest.mark.long
 def test_merged_memory_is_a_part():
     with Guest(options=("--merge",)).ready() as first, Guest(options=("--merge",)).ready() as second, ksm_at_work():
         for guest in (first, second):

@@ -65,7 +65,7 @@ def further(words, flavour="6.12-cloud"):
 
 
 @pytest.mark.parametrize(("flavour", "words"), [
-    ("6.12-cloud", "plain"), ("6.12-cloud", "all"), ("6.1-cloud", "all"), further("stats"), further("deflate-on-oom"),
+    ("6.12-cloud", "all"), ("6.1-cloud", "all"), further("plain"), further("stats"), further("deflate-on-oom"),
     further("reporting"), further("hinting"), further("reporting", "6.1-cloud"), further("hinting", "6.1-cloud"),
 ])
 def test_a_feature_is_there_if_asked_for_and_only_then(flavour, words):

@@ -66,6 +66,7 @@ def test_a_balloon_takes_memory_from_the_guest_and_gives_it_back():
         assert lodge("set", guest.name, "balloon=0").stdout == "balloon: 0B of 0B asked, as before\n"
 
 
+@pytest.mark.long
 def test_a_guest_that_cant_spare_so_much_says_how_far_it_got():
     with Guest(memory="192M").ready() as guest:
         with_driver(guest)
@@ -78,6 +79,7 @@ def test_a_guest_that_cant_spare_so_much_says_how_far_it_got():
         guest.order("verify 5")
 
 
+@pytest.mark.long
 def test_no_wait_returns_at_once():
     with Guest().ready() as guest:
         with_driver(guest)
@@ -193,6 +195,7 @@ def test_reclaim_says_when_swap_is_full():
         guest.order("verify 9")
 
 
+@pytest.mark.long
 def test_reclaim_without_swap_takes_what_it_can():
     if not swap_is_there():
         pytest.skip("this host has no swap to switch off")
@@ -221,6 +224,7 @@ def test_reclaim_needs_a_cgroup():
             control.write_text("+memory", encoding="ascii")
 
 
+@pytest.mark.long
 def test_statistics_are_asked_for_anew():
     with Guest().ready() as guest:
         with_driver(guest)
