@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several guests whose memory is swapped, merged, ballooned, freed and verified at random, all at the same time.
 
-The short form is part of the tests. `make soak` runs the same for as long as SOAK_SECONDS says. A failure names the
-seed: LODGE_SOAK_SEED repeats the same choices.
+`make soak` runs it for as long as SOAK_SECONDS says. A failure names the seed: LODGE_SOAK_SEED repeats the same
+choices.
 """
 
 import contextlib
 import os
 import random
 import time
+
+import pytest
 
 from guests import Guest, lodge
 from memory import KSM, MIB, merging, ram
@@ -77,6 +79,7 @@ def unmerge_and_merge_again():
     (KSM / "run").write_text("1")
 
 
+@pytest.mark.long
 def test_nothing_is_ever_wrong_whatever_happens_to_memory():
     chance = random.Random(SEED)
     done = {}
