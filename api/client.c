@@ -12,18 +12,11 @@
 #include "api/protocol.h"
 #include "api/rundir.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 
 /* A console that doesn't even accept in this time never will. */
 enum { CONSOLE_TIMEOUT_MS = 10000 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* What is left of a time limit, for poll(2): -1 is no limit. */
 static int left_ms(int timeout_ms, int64_t start_ms)
@@ -31,7 +24,7 @@ static int left_ms(int timeout_ms, int64_t start_ms)
 	if (timeout_ms < 0)
 		return -1;
 
-	int64_t left = start_ms + timeout_ms - now_ms();
+	int64_t left = start_ms + timeout_ms - clock_monotonic_ms();
 
 	return left > 0 ? (int)left : 0;
 }
@@ -82,7 +75,7 @@ static int receive(const char *name, int fd, int timeout_ms, int64_t start_ms, j
 static int exchange(const char *name, const json_t *request, int timeout_ms, json_t **ret_reply,
 		    struct err **err)
 {
-	int64_t start_ms = now_ms();
+	int64_t start_ms = clock_monotonic_ms();
 	_cleanup_free_ char *bytes = NULL;
 	_cleanup_close_ int fd = -1;
 	size_t len;

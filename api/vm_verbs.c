@@ -12,6 +12,7 @@
 #include "api/guest_cgroup.h"
 #include "api/server.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "boot/kernel.h"
 #include "dev/console.h"
@@ -26,14 +27,6 @@ static json_t *end_to_json(const struct vm_verbs *verbs, enum vm_state state)
 			 protocol_text(machine_reason(verbs->host.machine)));
 }
 
-uint64_t vm_verbs_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static json_t *status_to_json(const struct vm_verbs *verbs)
 {
 	const struct vm_config *config = verbs->host.config;
@@ -41,7 +34,7 @@ static json_t *status_to_json(const struct vm_verbs *verbs)
 	return json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:s, s:s?}", "name", config->name, "state",
 			 vm_state_name(machine_state(verbs->host.machine)), "pid", (int)getpid(),
 			 "cpus", (int)config->cpus, "memory", (json_int_t)config->memory,
-			 "uptime_ms", (json_int_t)(vm_verbs_now_ms() - verbs->started_ms), "kernel",
+			 "uptime_ms", (json_int_t)(clock_boot_ms() - verbs->started_ms), "kernel",
 			 config->kernel, "cgroup", guest_cgroup_path(verbs->host.cgroup));
 }
 
@@ -274,7 +267,7 @@ int vm_verbs_new(const struct vm_verbs_host *host, struct vm_verbs **ret_verbs, 
 	if (!verbs)
 		return err_set(err, ERR_NO_SPACE, errno, "control socket");
 	verbs->host = *host;
-	verbs->started_ms = vm_verbs_now_ms();
+	verbs->started_ms = clock_boot_ms();
 	if (control_server_new(host->loop, host->listen_fd, vm_verb_table,
 			       ARRAY_SIZE(vm_verb_table), verbs, &verbs->server, err) < 0) {
 		free(verbs);

@@ -9,12 +9,12 @@
 
 #include "api/server.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "machine/config.h"
 #include "machine/machine.h"
+#include "mem/guest_ram.h"
 #include "virtio/balloon.h"
-
-enum { PAGE = 4096 };
 
 static json_t *options_to_json(unsigned options)
 {
@@ -43,7 +43,7 @@ static json_t *stats_to_json(const struct virtio_balloon_info *info)
 
 static void add_pages(json_t *object, const char *name, uint64_t pages)
 {
-	json_object_set_new(object, name, json_integer((json_int_t)pages * PAGE));
+	json_object_set_new(object, name, json_integer((json_int_t)pages * GUEST_RAM_PAGE));
 }
 
 json_t *vm_verbs_balloon_to_json(const struct vm_verbs *verbs)
@@ -65,7 +65,7 @@ json_t *vm_verbs_balloon_to_json(const struct vm_verbs *verbs)
 	json_object_set_new(object, "negotiated", options_to_json(info.negotiated));
 	json_object_set_new(object, "stats_age_ms",
 			    info.stats_valid
-				? json_integer((json_int_t)(vm_verbs_now_ms() - info.stats_time_ms))
+				? json_integer((json_int_t)(clock_boot_ms() - info.stats_time_ms))
 				: json_null());
 	json_object_set_new(object, "stats", stats_to_json(&info));
 	return object;
@@ -102,7 +102,7 @@ int vm_verbs_handle_stats(void *opaque, struct control_call *call, const json_t 
 	(void)call;
 	(void)request;
 	(void)ret_result;
-	verbs->stats_asked_ms = vm_verbs_now_ms();
+	verbs->stats_asked_ms = clock_boot_ms();
 	return machine_ask_stats(verbs->host.machine, err) < 0 ? -1 : CONTROL_DEFERRED;
 }
 

@@ -20,9 +20,6 @@ struct vm_verbs {
 	uint64_t stats_asked_ms; /* when the verb stats was called last, of CLOCK_BOOTTIME */
 };
 
-/* Milliseconds of CLOCK_BOOTTIME. */
-uint64_t vm_verbs_now_ms(void);
-
 /* The object "balloon" of docs/api.md, and the verbs that are about it. */
 json_t *vm_verbs_balloon_to_json(const struct vm_verbs *verbs);
 int vm_verbs_handle_set(void *opaque, struct control_call *call, const json_t *request,

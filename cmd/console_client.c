@@ -18,6 +18,7 @@
 #include "api/client.h"
 #include "api/rundir.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "cmd/escape.h"
 #include "cmd/guest.h"
@@ -49,7 +50,7 @@ struct relay {
 	bool child_gone;
 	int child_status; /* as from waitpid() */
 	enum ending ending;
-	int64_t next_step_at; /* when ending goes on by itself, on guest_now_ms()'s clock */
+	int64_t next_step_at; /* when ending goes on by itself, on clock_monotonic_ms()'s clock */
 
 	bool left; /* the user detached, or a signal ended the console */
 	int left_by_signal;
@@ -139,7 +140,7 @@ static void end_child(struct relay *relay)
 	if (relay->ending < ENDING_KILLED)
 		relay->ending++;
 	kill(relay->client->child, relay->ending == ENDING_KILLED ? SIGKILL : SIGTERM);
-	relay->next_step_at = guest_now_ms() + wait_ms[relay->ending];
+	relay->next_step_at = clock_monotonic_ms() + wait_ms[relay->ending];
 }
 
 static void on_end_signal(struct relay *relay, int signum)
@@ -305,11 +306,11 @@ static int timeout_ms(struct relay *relay)
 	if (relay->ending == ENDING_NOT || relay->child_gone)
 		return -1;
 
-	int64_t left = relay->next_step_at - guest_now_ms();
+	int64_t left = relay->next_step_at - clock_monotonic_ms();
 
 	if (left <= 0) {
 		end_child(relay);
-		left = relay->next_step_at - guest_now_ms();
+		left = relay->next_step_at - clock_monotonic_ms();
 	}
 	return left > 0 ? (int)left : 0;
 }

@@ -13,12 +13,12 @@
 #include "base/size.h"
 #include "host/cgroup.h"
 #include "host/file.h"
+#include "host/ksm.h"
 #include "host/meminfo.h"
 #include "host/psi.h"
 
 #define ZSWAP_ENABLED "sys/module/zswap/parameters/enabled"
 #define THP_ENABLED   "sys/kernel/mm/transparent_hugepage/enabled"
-#define KSM_RUN	      "sys/kernel/mm/ksm/run"
 
 __attribute__((format(printf, 3, 4))) static void
 found(struct doctor_finding *finding, enum doctor_level level, const char *fmt, ...)
@@ -185,12 +185,13 @@ static void examine_ksm(const struct doctor_host *host, struct doctor_finding *f
 {
 	uint64_t run;
 
-	if (host_read_number(host->root_fd, KSM_RUN, &run, NULL) < 0) {
+	if (host_read_number(host->root_fd, HOST_KSM_RUN_PATH, &run, NULL) < 0) {
 		found(f, DOCTOR_MISSING, "not in this kernel");
 		mend(f, "apt install linux-image-amd64 (it needs CONFIG_KSM)");
 	} else if (run != 1) {
 		found(f, DOCTOR_WARNING, "off");
-		mend(f, "lodged, for guests started with --merge (or echo 1 > /" KSM_RUN ")");
+		mend(f, "lodged, for guests started with --merge (or echo 1 > /" HOST_KSM_RUN_PATH
+			")");
 	} else {
 		found(f, DOCTOR_OK, "on");
 	}

@@ -15,6 +15,7 @@
 #include "api/client.h"
 #include "api/rundir.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "cmd/command.h"
 #include "cmd/options.h"
@@ -142,19 +143,11 @@ int guest_watch(const char *name, int *ret_fd, struct err **err)
 	return rundir_connect(name, RUNDIR_CONTROL, SOCK_SEQPACKET, GUEST_ANSWER_MS, ret_fd, err);
 }
 
-int64_t guest_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 bool guest_gone(int watch_fd, int timeout_ms)
 {
 	/* The server sends nothing that wasn't asked for, so whatever comes is the end. */
 	struct pollfd p = { .fd = watch_fd, .events = POLLIN };
-	int64_t deadline = guest_now_ms() + timeout_ms;
+	int64_t deadline = clock_monotonic_ms() + timeout_ms;
 
 	for (;;) {
 		int n = poll(&p, 1, timeout_ms);
@@ -162,7 +155,7 @@ bool guest_gone(int watch_fd, int timeout_ms)
 		if (n >= 0 || errno != EINTR)
 			return n > 0;
 		if (timeout_ms >= 0) {
-			int64_t left = deadline - guest_now_ms();
+			int64_t left = deadline - clock_monotonic_ms();
 
 			timeout_ms = left > 0 ? (int)left : 0;
 		}
@@ -176,7 +169,7 @@ int guest_press_power(const char *name, int64_t deadline_ms, struct err **err)
 
 		if (guest_call(name, "stop", NULL, &why) == 0)
 			return 0;
-		if (err_code(why) != ERR_STATE || guest_now_ms() >= deadline_ms)
+		if (err_code(why) != ERR_STATE || clock_monotonic_ms() >= deadline_ms)
 			return pass_on(err, why);
 		err_free(why);
 		/* If it was paused, it's the answer; if not, it's refused and does no harm. */

@@ -47,12 +47,9 @@ int guest_watch(const char *name, int *ret_fd, struct err **err);
 bool guest_gone(int watch_fd, int timeout_ms);
 
 /* Presses the power button. A paused guest, which couldn't obey, is let run first, and one that's
- * still starting is waited for, up to deadline_ms on guest_now_ms()'s clock. */
+ * still starting is waited for, up to deadline_ms on clock_monotonic_ms()'s clock. */
 int guest_press_power(const char *name, int64_t deadline_ms, struct err **err);
 /* Ends the guest by force and waits until it's gone. A VM process that doesn't answer is killed. */
 int guest_force(const char *name, int watch_fd, struct err **err);
-
-/* Milliseconds of CLOCK_MONOTONIC. */
-int64_t guest_now_ms(void);
 
 #endif

@@ -22,6 +22,7 @@
 #include "cmd/options.h"
 #include "cmd/report.h"
 #include "host/file.h"
+#include "host/ksm.h"
 #include "machine/config.h"
 
 enum {
@@ -279,8 +280,8 @@ static void note_ksm(const struct vm_config *config)
 	_cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	uint64_t run;
 
-	if (config->ram.merge &&
-	    host_read_number(root_fd, "sys/kernel/mm/ksm/run", &run, NULL) == 0 && run != 1)
+	if (config->ram.merge && host_read_number(root_fd, HOST_KSM_RUN_PATH, &run, NULL) == 0 &&
+	    run != 1)
 		report_line("--merge: KSM is off on this host now, so nothing is merged until "
 			    "lodged switches it on, or `echo 1 > /sys/kernel/mm/ksm/run`");
 }

@@ -13,6 +13,7 @@
 
 #include "api/client.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/size.h"
 #include "cmd/guest.h"
@@ -74,7 +75,7 @@ static int look(struct journey *journey, struct err **err)
 	journey->actual = actual;
 	if (distance(actual, journey->target) < journey->left) {
 		journey->left = distance(actual, journey->target);
-		journey->moved_ms = guest_now_ms();
+		journey->moved_ms = clock_monotonic_ms();
 	}
 	if (!driver)
 		return err_set(err, ERR_STATE, 0, "guest %s: balloon: the guest's driver went away",
@@ -103,7 +104,7 @@ static int travel(struct journey *journey, struct err **err)
 		if (look(journey, err) < 0)
 			return -1;
 		if (journey->actual == journey->target ||
-		    guest_now_ms() - journey->moved_ms >= STALL_MS)
+		    clock_monotonic_ms() - journey->moved_ms >= STALL_MS)
 			return 0;
 		show_progress(journey, "");
 		poll(NULL, 0, LOOK_AGAIN_MS);
@@ -152,8 +153,8 @@ int set_apply_balloon(const struct set_guest *guest, uint64_t value)
 		.start = start,
 		.actual = start,
 		.left = distance(start, value),
-		.start_ms = guest_now_ms(),
-		.moved_ms = guest_now_ms(),
+		.start_ms = clock_monotonic_ms(),
+		.moved_ms = clock_monotonic_ms(),
 		.terminal = isatty(STDERR_FILENO),
 	};
 	struct err *err = NULL;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/size.h"
 #include "cmd/guest.h"
@@ -95,7 +96,7 @@ static int reclaim(const struct set_guest *guest, const char *group, uint64_t by
 {
 	struct host_group_usage before;
 	struct host_group_usage after;
-	int64_t start_ms = guest_now_ms();
+	int64_t start_ms = clock_monotonic_ms();
 	bool all;
 
 	if (host_read_group_usage(guest->root_fd, group, &before, err) < 0 ||
@@ -103,7 +104,7 @@ static int reclaim(const struct set_guest *guest, const char *group, uint64_t by
 	    host_read_group_usage(guest->root_fd, group, &after, err) < 0)
 		return -1;
 
-	int64_t ms = guest_now_ms() - start_ms;
+	int64_t ms = clock_monotonic_ms() - start_ms;
 	uint64_t taken = after.taken - before.taken;
 	char sizes[6][SIZE_TEXT_MAX];
 	char pace[SET_PACE_TEXT_MAX];

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "cmd/command.h"
 #include "cmd/guest.h"
@@ -49,7 +50,7 @@ static int await_all(const struct guest_names *names, struct target *targets, in
 
 	for (size_t i = 0; i < names->n; i++) {
 		_cleanup_close_ int watch_fd = take_fd(targets[i].watch_fd);
-		int64_t left = deadline - guest_now_ms();
+		int64_t left = deadline - clock_monotonic_ms();
 		struct err *err = NULL;
 
 		if (watch_fd < 0 || guest_gone(watch_fd, left > 0 ? (int)left : 0))
@@ -75,7 +76,7 @@ static int stop_all(const struct guest_names *names, unsigned timeout_s)
 		return report_err(&err);
 	}
 
-	int64_t deadline = guest_now_ms() + (int64_t)timeout_s * 1000;
+	int64_t deadline = clock_monotonic_ms() + (int64_t)timeout_s * 1000;
 	int pressed = press_all(names, targets, deadline);
 	int awaited = await_all(names, targets, deadline);
 

@@ -14,6 +14,7 @@
 #include "api/protocol.h"
 #include "api/rundir.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/loop.h"
 #include "cmd/guest.h"
@@ -204,7 +205,7 @@ static void take_sample(struct source *source, const struct memory_view *view)
 {
 	struct top_guest *guest = &source->guest;
 	struct top_sample sample = {
-		.time_ms = guest_now_ms(),
+		.time_ms = clock_monotonic_ms(),
 		.swapped = view->parts.swapped + view->parts.vmm_swapped,
 		.swapped_in = HOST_UNKNOWN,
 		.swapped_out = HOST_UNKNOWN,
@@ -266,7 +267,7 @@ static void take_error(struct source *source, const struct err *err)
 {
 	set_state(source, err_code(err) == ERR_STATE ? "starting" : "unresponsive");
 	if (err_code(err) == ERR_TIMEOUT)
-		source->retry_ms = guest_now_ms() + RETRY_MS;
+		source->retry_ms = clock_monotonic_ms() + RETRY_MS;
 	source->gone = err_code(err) == ERR_NOT_FOUND;
 }
 
@@ -293,7 +294,7 @@ static void ask_guest(struct source *source)
 {
 	_cleanup_err_ struct err *err = NULL;
 
-	if (source->show.waiting || source->retry_ms > guest_now_ms())
+	if (source->show.waiting || source->retry_ms > clock_monotonic_ms())
 		return;
 	if (line_send(&source->show, "show", on_show, &err) < 0) {
 		take_error(source, err);
@@ -360,7 +361,7 @@ int top_ask_start(struct top_ask *ask, struct err **err)
 static void look_at_host(struct top_ask *ask)
 {
 	struct top_host *host = &ask->snapshot.host;
-	struct top_host now = { .time_ms = guest_now_ms() };
+	struct top_host now = { .time_ms = clock_monotonic_ms() };
 	int root_fd = ask->options.root_fd;
 
 	top_rates_clear(&now.rates);

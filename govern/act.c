@@ -17,11 +17,6 @@
 
 enum { STATE_FILE_MAX = 65536 }; /* bytes */
 
-static void release_json(json_t **json)
-{
-	json_decref(*json);
-}
-
 static json_t *held_to_json(const struct ksm_held *held)
 {
 	return json_pack("{s:I, s:I, s:b, s:b}", "found", (json_int_t)held->found, "written",
@@ -97,7 +92,7 @@ void govern_load(int dir_fd, struct ksm_memory *ret_memory)
 {
 	struct ksm_memory memory = { 0 };
 	_cleanup_free_ char *text = NULL;
-	_cleanup_(release_json) json_t *json = NULL;
+	_cleanup_(json_decrefp) json_t *json = NULL;
 	_cleanup_err_ struct err *err = NULL;
 	json_error_t why = { 0 };
 	size_t len;
@@ -120,7 +115,7 @@ void govern_load(int dir_fd, struct ksm_memory *ret_memory)
 /* Whole or not at all. */
 static int save(int dir_fd, const struct ksm_memory *memory, struct err **err)
 {
-	_cleanup_(release_json) json_t *json = memory_to_json(memory);
+	_cleanup_(json_decrefp) json_t *json = memory_to_json(memory);
 	_cleanup_close_ int fd = openat(
 	    dir_fd, NEW_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "api/rundir.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fdio.h"
 #include "host/ksm.h"
@@ -20,23 +20,13 @@
 
 enum { CONFIG_FILE_MAX = 65536 }; /* bytes */
 
-static void release_json(json_t **json)
-{
-	json_decref(*json);
-}
-
-static void free_string(char **text)
-{
-	free(*text);
-}
-
 /* A guest's configuration as it was started with. Only what is needed is looked at, so that a guest
  * of another version of lodge counts too. */
 static bool read_guest(const char *name, struct govern_guest *ret_guest)
 {
-	_cleanup_(free_string) char *path = NULL;
-	_cleanup_(free_string) char *text = NULL;
-	_cleanup_(release_json) json_t *config = NULL;
+	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *text = NULL;
+	_cleanup_(json_decrefp) json_t *config = NULL;
 	struct stat status;
 	size_t len;
 
@@ -111,14 +101,12 @@ static uint64_t read_ksmd(int root_fd, pid_t *ksmd_pid)
 int govern_view_read(int root_fd, pid_t *ksmd_pid, struct govern_view *ret_view, struct err **err)
 {
 	struct govern_view view = { 0 };
-	struct timespec now;
 
 	if (read_guests(&view, err) < 0)
 		return -1;
 	read_ksm(root_fd, &view);
 	view.ksmd_ms = read_ksmd(root_fd, ksmd_pid);
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	view.now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	view.now_ms = clock_boot_ms();
 	*ret_view = view;
 	return 0;
 }

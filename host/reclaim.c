@@ -10,21 +10,15 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
+#include "host/fields.h"
 #include "host/file.h"
 
 enum { GROUP_PATH_MAX = 512 };
 
 /* What is asked for at once: little enough for a slow disk to swap in a second or two. */
 static const uint64_t piece_max = UINT64_C(32) << 20;
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static char *group_file(const char *group, const char *file, char path[GROUP_PATH_MAX])
 {
@@ -48,37 +42,23 @@ int host_check_reclaim(int root_fd, const char *group, struct err **err)
 	return 0;
 }
 
-/* The lines of memory.stat are "NAME NUMBER". */
-static uint64_t stat_value(const char *text, const char *name)
-{
-	size_t len = strlen(name);
-	uint64_t value;
-
-	for (const char *line = text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, name, len) != 0 || line[len] != ' ')
-			continue;
-
-		const char *p = line + len;
-
-		if (host_scan_number(&p, &value))
-			return value;
-	}
-	return 0;
-}
-
 int host_read_group_usage(int root_fd, const char *group, struct host_group_usage *ret_usage,
 			  struct err **err)
 {
 	_cleanup_free_ char *stat = NULL;
+	static const struct host_field pgsteal[] = { { "pgsteal", 0, 0 } };
 	struct host_group_usage usage = { 0 };
+	uint64_t pages;
 	char path[GROUP_PATH_MAX];
 
 	if (host_read_number(root_fd, group_file(group, "memory.current", path), &usage.current,
 			     err) < 0 ||
 	    host_read_text(root_fd, group_file(group, "memory.stat", path), &stat, err) < 0)
 		return -1;
-	usage.taken = stat_value(stat, "pgsteal") * (uint64_t)sysconf(_SC_PAGESIZE);
+	host_fields_clear(pgsteal, ARRAY_SIZE(pgsteal), &pages);
+	host_fields_take(stat, pgsteal, ARRAY_SIZE(pgsteal), &pages);
+	if (pages != HOST_UNKNOWN)
+		usage.taken = pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	/* Not there on a kernel without swap. */
 	host_read_number(root_fd, group_file(group, "memory.swap.current", path), &usage.swap,
 			 NULL);
@@ -111,10 +91,10 @@ static int take_piece(int root_fd, const char *group, uint64_t piece, uint64_t *
 int host_reclaim(int root_fd, const char *group, uint64_t bytes, unsigned limit_ms, bool *ret_all,
 		 struct err **err)
 {
-	int64_t deadline = now_ms() + limit_ms;
+	int64_t deadline = clock_monotonic_ms() + limit_ms;
 	uint64_t left = bytes;
 
-	while (left > 0 && now_ms() < deadline) {
+	while (left > 0 && clock_monotonic_ms() < deadline) {
 		struct err *why = NULL;
 		uint64_t taken;
 

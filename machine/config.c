@@ -14,7 +14,7 @@
 
 #define MIB UINT64_C(1048576)
 
-enum { PAGE_BYTES = 4096, HUGE_PAGE_BYTES = 2 << 20 };
+enum { HUGE_PAGE_BYTES = 2 << 20 };
 
 static const char *const boot_names[] = {
 	[VM_BOOT_AUTO] = "auto",
@@ -59,13 +59,14 @@ void vm_config_clear(struct vm_config *config)
 	*config = (struct vm_config){ 0 };
 }
 
-/* The index of name among n choices, or -1. */
-static int find_choice(const char *const *choices, size_t n, const char *name)
+/* The index of name among n choices; otherwise is what to say of a name that isn't there. */
+static int find_choice(const char *const *choices, size_t n, const char *name,
+		       const char *otherwise, struct err **err)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(choices[i], name))
 			return (int)i;
-	return -1;
+	return err_set(err, ERR_USAGE, 0, "\"%s\" %s", name, otherwise);
 }
 
 const char *vm_boot_name(enum vm_boot boot)
@@ -75,11 +76,11 @@ const char *vm_boot_name(enum vm_boot boot)
 
 int vm_boot_from_name(const char *name, enum vm_boot *ret_boot, struct err **err)
 {
-	int i = find_choice(boot_names, ARRAY_SIZE(boot_names), name);
+	int i = find_choice(boot_names, ARRAY_SIZE(boot_names), name,
+			    "is no way to boot: choose auto, unpack or direct", err);
 
 	if (i < 0)
-		return err_set(err, ERR_USAGE, 0,
-			       "\"%s\" is no way to boot: choose auto, unpack or direct", name);
+		return -1;
 	*ret_boot = (enum vm_boot)i;
 	return 0;
 }
@@ -91,11 +92,11 @@ const char *vm_on_reset_name(enum vm_on_reset on_reset)
 
 int vm_on_reset_from_name(const char *name, enum vm_on_reset *ret_on_reset, struct err **err)
 {
-	int i = find_choice(on_reset_names, ARRAY_SIZE(on_reset_names), name);
+	int i = find_choice(on_reset_names, ARRAY_SIZE(on_reset_names), name,
+			    "is nothing to do on a reset: choose restart or stop", err);
 
 	if (i < 0)
-		return err_set(err, ERR_USAGE, 0,
-			       "\"%s\" is nothing to do on a reset: choose restart or stop", name);
+		return -1;
 	*ret_on_reset = (enum vm_on_reset)i;
 	return 0;
 }
@@ -107,12 +108,11 @@ const char *vm_backing_name(enum guest_ram_backing backing)
 
 int vm_backing_from_name(const char *name, enum guest_ram_backing *ret_backing, struct err **err)
 {
-	int i = find_choice(backing_names, ARRAY_SIZE(backing_names), name);
+	int i = find_choice(backing_names, ARRAY_SIZE(backing_names), name,
+			    "is no memory for a guest: choose anon, memfd or hugetlb", err);
 
 	if (i < 0)
-		return err_set(err, ERR_USAGE, 0,
-			       "\"%s\" is no memory for a guest: choose anon, memfd or hugetlb",
-			       name);
+		return -1;
 	*ret_backing = (enum guest_ram_backing)i;
 	return 0;
 }
@@ -124,12 +124,11 @@ const char *vm_thp_name(enum guest_ram_thp thp)
 
 int vm_thp_from_name(const char *name, enum guest_ram_thp *ret_thp, struct err **err)
 {
-	int i = find_choice(thp_names, ARRAY_SIZE(thp_names), name);
+	int i = find_choice(thp_names, ARRAY_SIZE(thp_names), name,
+			    "says nothing about huge pages: choose always, madvise or never", err);
 
 	if (i < 0)
-		return err_set(
-		    err, ERR_USAGE, 0,
-		    "\"%s\" says nothing about huge pages: choose always, madvise or never", name);
+		return -1;
 	*ret_thp = (enum guest_ram_thp)i;
 	return 0;
 }
@@ -261,9 +260,9 @@ static int check_memory(uint64_t memory, struct err **err)
 	if (memory > VM_MEMORY_MAX)
 		return err_set(err, ERR_USAGE, 0, "%s is more than a guest can have (%s)",
 			       size_format(memory, given), size_format(VM_MEMORY_MAX, limit));
-	if (memory % PAGE_BYTES)
+	if (memory % GUEST_RAM_PAGE)
 		return err_set(err, ERR_USAGE, 0, "%" PRIu64 " bytes are no multiple of %d", memory,
-			       PAGE_BYTES);
+			       GUEST_RAM_PAGE);
 	return 0;
 }
 

@@ -21,8 +21,6 @@
 #include "mem/guest_ram.h"
 #include "virtio/balloon.h"
 
-enum { BALLOON_PAGE = 4096 };
-
 struct machine {
 	struct machine_host host;
 	struct guest_ram *ram;
@@ -325,16 +323,16 @@ int machine_set_balloon(struct machine *machine, uint64_t bytes, struct err **er
 	struct virtio_device *balloon = NULL;
 	char there[SIZE_TEXT_MAX];
 
-	if (bytes % BALLOON_PAGE)
+	if (bytes % GUEST_RAM_PAGE)
 		return err_set(err, ERR_USAGE, 0, "balloon: %llu bytes are no whole pages of %d",
-			       (unsigned long long)bytes, BALLOON_PAGE);
+			       (unsigned long long)bytes, GUEST_RAM_PAGE);
 	if (bytes > memory)
 		return err_set(err, ERR_USAGE, 0,
 			       "balloon: %llu bytes are more than the guest's memory, %s",
 			       (unsigned long long)bytes, size_format(memory, there));
 	if (machine_find_balloon(machine, &balloon, err) < 0)
 		return -1;
-	machine->balloon_pages = bytes / BALLOON_PAGE;
+	machine->balloon_pages = bytes / GUEST_RAM_PAGE;
 	virtio_balloon_set_target(balloon, machine->balloon_pages);
 	return 0;
 }

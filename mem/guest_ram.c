@@ -387,7 +387,9 @@ static void part_cut(struct guest_ram *ram, struct file_part *part, uint64_t sta
 static bool release_file(struct guest_ram *ram, uint64_t start, uint64_t end,
 			 struct file_part *part)
 {
-	if (ram->n_parts == FILE_PARTS_MAX ||
+	bool splits = start > part->start && end < part->end;
+
+	if ((splits && ram->n_parts == FILE_PARTS_MAX) ||
 	    map_anon(ram, page_hva(ram, start), (end - start) * GUEST_RAM_PAGE, NULL) < 0)
 		return false;
 	part_cut(ram, part, start, end);

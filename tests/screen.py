@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A program on a terminal of its own, and what is on its screen.
 
-The terminal is a vt100, of which so much is understood as ncurses sends to one.
+The terminal is a vt100, of which so much is understood as ncurses sends to one. What was sent for a
+window of another size, and arrives after it changed, does no harm.
 """
 
 import fcntl
@@ -133,9 +134,13 @@ class Screen:
         elif byte == 0x08:
             self.column = max(self.column - 1, 0)
         elif byte >= 0x20:
-            if self.row < self.rows and self.column < self.columns:
+            if self.column < self.columns:
                 self.cells[self.row][self.column] = chr(byte)
             self.column += 1
+
+    def _move(self, row, column):
+        self.row = min(max(row, 0), self.rows - 1)
+        self.column = min(max(column, 0), self.columns)
 
     def _scroll(self, gone, new):
         """The lines between the two move over the first, and the last becomes empty."""
@@ -146,7 +151,7 @@ class Screen:
         if byte == b"7":
             self.saved = (self.row, self.column)
         elif byte == b"8":
-            self.row, self.column = self.saved
+            self._move(*self.saved)
         elif byte == b"M" and self.row == self.region[0]:
             self._scroll(self.region[1], self.region[0])
         elif byte == b"M":
@@ -155,23 +160,23 @@ class Screen:
     def _control(self, arguments, letter):
         numbers = [int(n) if n.isdigit() else 0 for n in arguments.split(";")]
         first = numbers[0]
-        row = min(self.row, self.rows - 1)
         if letter == "H":
-            self.row, self.column = max(first, 1) - 1, max((numbers + [1])[1], 1) - 1
+            self._move(max(first, 1) - 1, max((numbers + [1])[1], 1) - 1)
         elif letter == "r":
-            self.region = (max(first, 1) - 1, min((numbers + [self.rows])[1] or self.rows, self.rows) - 1)
+            last = (numbers + [self.rows])[1] or self.rows
+            self.region = (min(max(first, 1), self.rows) - 1, min(last, self.rows) - 1)
             self.row = self.column = 0
         elif letter in "ABCD":
             step = max(first, 1)
-            self.row += {"A": -step, "B": step}.get(letter, 0)
-            self.column += {"C": step, "D": -step}.get(letter, 0)
+            down, right = {"A": (-step, 0), "B": (step, 0), "C": (0, step), "D": (0, -step)}[letter]
+            self._move(self.row + down, self.column + right)
         elif letter == "K":
-            cells = self.cells[row]
+            cells = self.cells[self.row]
             span = range(self.column, self.columns) if first == 0 else range(0, self.column + 1)
             for i in span:
                 if i < self.columns:
                     cells[i] = " "
         elif letter == "J":
-            for i in range(row if first == 0 else 0, self.rows):
-                self.cells[i] = self.cells[i][: self.column] if first == 0 and i == row else []
+            for i in range(self.row if first == 0 else 0, self.rows):
+                self.cells[i] = self.cells[i][: self.column] if first == 0 and i == self.row else []
                 self.cells[i] += [" "] * (self.columns - len(self.cells[i]))

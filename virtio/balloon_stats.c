@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "virtio/balloon_internal.h"
 
@@ -58,14 +59,6 @@ size_t balloon_copy_chain(const struct virtq_chain *chain, void *buf, size_t siz
 	return len;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void parse(struct virtio_balloon *b)
 {
 	uint8_t buf[STATS_BYTES_MAX];
@@ -81,7 +74,7 @@ static void parse(struct virtio_balloon *b)
 		b->stats.present[stat.tag] = true;
 	}
 	b->stats.valid = true;
-	b->stats.time_ms = now_ms();
+	b->stats.time_ms = clock_boot_ms();
 }
 
 void balloon_take_stats(struct virtio_balloon *b, unsigned queue)
