@@ -25,7 +25,10 @@ CMDLINE = (
 
 # cx16: QEMU 7.2 translates cmpxchg16b without saving which flags are due, so that an interrupt right after it
 # saves a part of a pointer as the flags, and returning from it faults.
-CPU = "max,+svm,-cx16"
+# erms: each byte of `rep stosb` is an instruction to QEMU, which a processor does by whole cache lines; without
+# it kernels clear and copy by 8 bytes.
+# la57: five levels of page tables serve no machine of this size, and QEMU walks them at each TLB miss.
+CPU = "max,+svm,-cx16,-erms,-la57"
 
 
 class Shape:
