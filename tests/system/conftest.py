@@ -5,6 +5,10 @@
 tend to take equally long, go to different shards. (With a space instead of the equals sign pytest,
 which reads this file late, may take I/N for a path.)
 
+A guest takes much longer to start than most tests to run, so the tests of a file that only look at one,
+or leave it as it was, share it: the fixture `plain`. What shape it has, the file says in PLAIN, as the
+arguments of Guest().
+
 Tests marked `long` are further cases of others. They run only with --long, which `make soak` gives.
 """
 
@@ -13,7 +17,7 @@ import re
 
 import pytest
 
-from guests import lodge, names
+from guests import Guest, lodge, names
 
 
 def shard(text):
@@ -52,10 +56,33 @@ def pytest_collection_modifyitems(config, items):
         items[:] = mine
 
 
+@pytest.fixture(scope="module")
+def shared():
+    """The guest that a file's tests share, once there is one: {} or {"plain": guest}."""
+    guests = {}
+    yield guests
+    for guest in guests.values():
+        guest.__exit__()
+
+
+@pytest.fixture
+def plain(request, shared):
+    if "plain" not in shared:
+        shared["plain"] = Guest(name="plain", **getattr(request.module, "PLAIN", {})).ready()
+    guest = shared["plain"]
+    yield guest
+    try:
+        guest.order("free")
+    except (AssertionError, OSError):
+        # A test that left it dead has failed; the next gets another.
+        shared.pop("plain").__exit__()
+        raise
+
+
 @pytest.fixture(autouse=True)
-def no_guests_left():
+def no_guests_left(shared):
     yield
-    left = names()
+    left = [name for name in names() if name not in shared]
     for name in left:
         lodge("kill", name, check=False)
     assert not left, f"guests left behind: {left}"

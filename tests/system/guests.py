@@ -99,12 +99,16 @@ class Guest:
         return self.show()["state"]
 
     def expect(self, pattern):
-        """Reads the console until the pattern turns up after what was expected last."""
+        """Reads the console until the pattern, which is of one line, turns up after what was expected last."""
+        search = re.compile(pattern, re.MULTILINE).search
+        looked = self._seen
         while True:
-            match = re.compile(pattern, re.MULTILINE).search(self.output, self._seen)
+            match = search(self.output, looked)
             if match:
                 self._seen = match.end()
                 return match
+            # Each line is looked at as it grows, and not again: there may be thousands.
+            looked = max(looked, self.output.rfind("\n") + 1)
             self._read(pattern)
 
     def _read(self, pattern):

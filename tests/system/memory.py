@@ -53,6 +53,11 @@ def merging(pages=20000):
         (KSM / "run").write_text("0")
 
 
+def stop_merging():
+    """What is merged stays so, until somebody writes to it."""
+    (KSM / "run").write_text("0")
+
+
 def full_scans(n):
     """Waits until KSM has been through all memory n times more."""
     until = ksm("full_scans") + n

@@ -5,8 +5,11 @@ import re
 
 import pytest
 
-from guests import Guest, lodge
-from memory import MIB, charged, full_scans, ksm_stat, merging, occurrences, ram
+from guests import Guest, bare, lodge
+from memory import MIB, charged, full_scans, ksm_stat, merging, occurrences, ram, stop_merging
+
+# Without free page reporting, so that it's the balloon that gives memory back.
+PLAIN = {"memory": "384M", "options": ["--balloon", "stats,deflate-on-oom"]}
 
 
 def interrupts(guest, name):
@@ -20,17 +23,26 @@ def swap_out(guest):
     lodge("set", guest.name, f"reclaim={guest.show()['memory']}", check=False)
 
 
-@pytest.mark.parametrize("cpus", [1, pytest.param(2, marks=pytest.mark.long), pytest.param(4, marks=pytest.mark.long)])
-def test_memory_that_was_swapped_comes_back_as_it_was(cpus):
-    # Its kernel is told of a page that isn't there, does something else, and is told when it is.
+def check_swapping(guest):
+    guest.order("fill 48M 7")
+    swap_out(guest)
+    swapped, notices = ram(guest, "Swap"), interrupts(guest, "HYP")
+    assert swapped > 50 * MIB
+    guest.order("verify 7")
+    assert ram(guest, "Swap") < swapped - 40 * MIB
+    # Its kernel was told of a page that wasn't there, did something else, and was told when it was.
+    assert interrupts(guest, "HYP") > notices
+
+
+def test_memory_that_was_swapped_comes_back_as_it_was(plain):
+    check_swapping(plain)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cpus", [2, 4])
+def test_memory_that_was_swapped_comes_back_on_several_vcpus(cpus):
     with Guest(cpus=cpus, memory="160M").ready() as guest:
-        guest.order("fill 48M 7")
-        swap_out(guest)
-        swapped, notices = ram(guest, "Swap"), interrupts(guest, "HYP")
-        assert swapped > 50 * MIB
-        guest.order("verify 7")
-        assert ram(guest, "Swap") < swapped - 40 * MIB
-        assert interrupts(guest, "HYP") > notices
+        check_swapping(guest)
 
 
 @pytest.mark.long
@@ -49,6 +61,7 @@ def test_merged_pages_are_each_guests_own_again_once_written():
         for guest in (one, two):
             guest.order("fill 32M 3")
         full_scans(3)
+        stop_merging()
         for guest in (one, two):
             assert ksm_stat(guest)["ksm_merging_pages"] > 32 * MIB / 4096
             assert ram(guest, "KSM") > 32 * MIB
@@ -70,33 +83,37 @@ def test_guests_that_did_not_ask_for_it_are_not_merged():
         assert ram(one, "KSM") == 0
 
 
-def further(*options):
-    return pytest.param(list(options), marks=pytest.mark.long, id=options[-1].lstrip("-"))
+def check_balloon_cycles(guest):
+    memory = guest.show()["memory"]
+    guest.order("alloc 140M")
+    guest.order("free")
+    guest.order("fill 32M 5")
+    for _ in range(2):
+        lodge("set", guest.name, "balloon=96M")
+        # What the guest doesn't have isn't the host's either, whatever it had touched before.
+        assert ram(guest, "Rss") <= memory - 96 * MIB + MIB
+        lodge("set", guest.name, "balloon=0")
+        guest.order("verify 5")
 
 
-@pytest.mark.parametrize("options", [pytest.param([], id="anon"), further("--thp", "always"), further("--lock"),
-                                     further("--merge"), further("--backing", "memfd")])
-def test_balloon_cycles_leave_memory_as_it_was_and_give_it_back(options):
+def test_balloon_cycles_leave_memory_as_it_was_and_give_it_back(plain):
+    check_balloon_cycles(plain)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("options", [["--thp", "always"], ["--lock"], ["--merge"], ["--backing", "memfd"]])
+def test_balloon_cycles_in_memory_of_every_kind(options):
     with Guest(options=options).ready() as guest:
-        guest.order("alloc 140M")
-        guest.order("free")
-        guest.order("fill 32M 5")
-        for _ in range(2):
-            lodge("set", guest.name, "balloon=96M")
-            # What the guest doesn't have isn't the host's either, whatever it had touched before.
-            assert ram(guest, "Rss") <= (256 - 96) * MIB + MIB
-            lodge("set", guest.name, "balloon=0")
-            guest.order("verify 5")
+        check_balloon_cycles(guest)
 
 
-def test_a_full_balloon_is_memory_of_the_host_again():
-    # Without free page reporting, so that it's the balloon that gives it back.
-    with Guest(memory="512M", options=["--balloon", "stats"]).ready() as guest:
-        guest.order("alloc 360M")
-        guest.order("free")
-        full = charged(guest)
-        lodge("set", guest.name, "balloon=320M")
-        assert full - charged(guest) >= 0.98 * 320 * MIB
+def test_a_full_balloon_is_memory_of_the_host_again(plain):
+    plain.order("alloc 260M")
+    plain.order("free")
+    full = charged(plain)
+    lodge("set", plain.name, "balloon=192M")
+    assert full - charged(plain) >= 0.98 * 192 * MIB
+    lodge("set", plain.name, "balloon=0")
 
 
 MARK = b"what one guest gave up, another must not see"
@@ -105,26 +122,25 @@ WRITE_MARKS = ("sh i=0; while [ $i -lt 256 ]; do echo '" + MARK.decode() + "'; i
                "for i in 1 2 3 4 5 6 7 8 9 10 11; do cat /tmp/marks /tmp/marks >/tmp/more; mv /tmp/more /tmp/marks; done")
 
 
-def test_pages_that_a_guest_gave_up_keep_nothing_of_what_was_in_them():
-    with Guest().ready() as guest:
-        guest.order(WRITE_MARKS)
-        marks = occurrences(guest, MARK)
-        assert marks > 500000
-        guest.order("sh rm /tmp/marks")
-        # All that it can spare, which is less.
-        lodge("set", guest.name, "balloon=250M", check=False)
-        assert occurrences(guest, MARK) < marks * 0.02
-        # Nor do they come back when the balloon gives the pages back, here or in another guest.
-        lodge("set", guest.name, "balloon=0")
-        with Guest().ready() as other:
-            other.order("alloc 128M")
-            assert occurrences(other, MARK) == 0
-        guest.order("alloc 128M")
-        assert occurrences(guest, MARK) < marks * 0.02
+def test_pages_that_a_guest_gave_up_keep_nothing_of_what_was_in_them(plain):
+    plain.order(WRITE_MARKS)
+    marks = occurrences(plain, MARK)
+    assert marks > 500000
+    plain.order("sh rm /tmp/marks")
+    # All that it can spare, which is less.
+    lodge("set", plain.name, "balloon=250M", check=False)
+    assert occurrences(plain, MARK) < marks * 0.02
+    # Nor do they come back when the balloon gives the pages back, here or in another guest.
+    lodge("set", plain.name, "balloon=0")
+    with Guest(kernel_path=bare("touch"), memory="160M", append="touch=128") as other:
+        other.expect("bare: touched")
+        assert occurrences(other, MARK) == 0
+    plain.order("alloc 128M")
+    assert occurrences(plain, MARK) < marks * 0.02
 
 
 def test_what_was_prefaulted_is_there():
-    with Guest(memory="128M", options=["--prefault"]).ready() as guest:
+    with Guest(kernel_path=bare("halt"), memory="128M", options=["--prefault"]) as guest:
         assert ram(guest, "Rss") >= 0.97 * 128 * MIB
 
 

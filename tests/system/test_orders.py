@@ -9,22 +9,24 @@ from cost import split_by_ram, total
 from guests import Guest, bare
 
 
+PLAIN = {"cpus": 2}
+
+
 @pytest.mark.parametrize("cpus", [1, 2])
-def test_memory_that_comes_and_goes_stays_right(cpus):
-    with Guest(cpus=cpus).ready() as guest:
-        guest.order("fill 48M 7")
-        before = int(guest.order("vmstat pgfree")[1][0].split()[1])
-        pieces = int(re.search(r"in (\d+) pieces", guest.order(f"churn 2 7 {cpus}")[0])[1])
-        assert pieces > 0
-        assert int(guest.order("vmstat pgfree")[1][0].split()[1]) - before > pieces
-        guest.order("touch")
-        guest.order("verify 7")
-        guest.order("refill 8")
-        guest.order("verify 8")
-        with pytest.raises(AssertionError, match="wrong at offset 0"):
-            guest.order("verify 7")
-        with pytest.raises(AssertionError, match="wrong at offset"):
-            guest.order(f"churn 2 7 {cpus}")
+def test_memory_that_comes_and_goes_stays_right(plain, cpus):
+    plain.order("fill 48M 7")
+    before = int(plain.order("vmstat pgfree")[1][0].split()[1])
+    pieces = int(re.search(r"in (\d+) pieces", plain.order(f"churn 2 7 {cpus}")[0])[1])
+    assert pieces > 0
+    assert int(plain.order("vmstat pgfree")[1][0].split()[1]) - before > pieces
+    plain.order("touch")
+    plain.order("verify 7")
+    plain.order("refill 8")
+    plain.order("verify 8")
+    with pytest.raises(AssertionError, match="wrong at offset 0"):
+        plain.order("verify 7")
+    with pytest.raises(AssertionError, match="wrong at offset"):
+        plain.order(f"churn 2 7 {cpus}")
 
 
 def test_a_bare_guest_takes_as_much_memory_as_it_is_told():

@@ -42,28 +42,28 @@ def refused(status, *says, args):
 
 def with_driver(guest):
     eventually("the balloon has a driver", lambda: guest.show()["balloon"]["driver"])
+    lodge("set", guest.name, "balloon=0")
 
 
-def test_a_balloon_takes_memory_from_the_guest_and_gives_it_back():
-    with Guest().ready() as guest:
-        with_driver(guest)
-        guest.order("fill 128M 5")
-        guest.order("free")
-        free, before = free_in_guest(guest), charged(guest)
-        said = lodge("set", guest.name, "balloon=128M").stdout
-        assert re.fullmatch(r"balloon: 128M of 128M asked, in [\d.]+ s \([\d.]+[KMG]/s\)\n", said)
-        assert free - free_in_guest(guest) > 100 * MIB
-        # What the guest filled is free again, and half of its memory is in the balloon.
-        assert charged(guest) < min(before, 160 * MIB)
-        assert balloon(guest)["actual"] == balloon(guest)["target"] == 128 * MIB
+def test_a_balloon_takes_memory_from_the_guest_and_gives_it_back(plain):
+    with_driver(plain)
+    plain.order("fill 128M 5")
+    plain.order("free")
+    free, before = free_in_guest(plain), charged(plain)
+    said = lodge("set", plain.name, "balloon=128M").stdout
+    assert re.fullmatch(r"balloon: 128M of 128M asked, in [\d.]+ s \([\d.]+[KMG]/s\)\n", said)
+    assert free - free_in_guest(plain) > 100 * MIB
+    # What the guest filled is free again, and half of its memory is in the balloon.
+    assert charged(plain) < min(before, 160 * MIB)
+    assert balloon(plain)["actual"] == balloon(plain)["target"] == 128 * MIB
 
-        said = lodge("set", guest.name, "balloon=0").stdout
-        assert re.fullmatch(r"balloon: 0B of 0B asked, in [\d.]+ s \([\d.]+[KMG]/s\)\n", said)
-        assert free_in_guest(guest) > free - 20 * MIB
-        guest.order("fill 128M 6")
-        guest.order("verify 6")
-        assert charged(guest) > 128 * MIB
-        assert lodge("set", guest.name, "balloon=0").stdout == "balloon: 0B of 0B asked, as before\n"
+    said = lodge("set", plain.name, "balloon=0").stdout
+    assert re.fullmatch(r"balloon: 0B of 0B asked, in [\d.]+ s \([\d.]+[KMG]/s\)\n", said)
+    assert free_in_guest(plain) > free - 20 * MIB
+    plain.order("fill 128M 6")
+    plain.order("verify 6")
+    assert charged(plain) > 128 * MIB
+    assert lodge("set", plain.name, "balloon=0").stdout == "balloon: 0B of 0B asked, as before\n"
 
 
 @pytest.mark.long
@@ -80,20 +80,18 @@ def test_a_guest_that_cant_spare_so_much_says_how_far_it_got():
 
 
 @pytest.mark.long
-def test_no_wait_returns_at_once():
-    with Guest().ready() as guest:
-        with_driver(guest)
-        assert lodge("set", "--no-wait", guest.name, "balloon=32M").stdout == ""
-        eventually("the balloon has the size", lambda: balloon(guest)["actual"] == 32 * MIB)
+def test_no_wait_returns_at_once(plain):
+    with_driver(plain)
+    assert lodge("set", "--no-wait", plain.name, "balloon=32M").stdout == ""
+    eventually("the balloon has the size", lambda: balloon(plain)["actual"] == 32 * MIB)
 
 
-def test_the_size_outlives_a_reset():
-    with Guest().ready() as guest:
-        with_driver(guest)
-        lodge("set", guest.name, "balloon=32M")
-        guest.send("reboot")
-        guest.ready()
-        eventually("the balloon has the size again", lambda: balloon(guest)["actual"] == 32 * MIB)
+def test_the_size_outlives_a_reset(plain):
+    with_driver(plain)
+    lodge("set", plain.name, "balloon=32M")
+    plain.send("reboot")
+    plain.ready()
+    eventually("the balloon has the size again", lambda: balloon(plain)["actual"] == 32 * MIB)
 
 
 def test_a_guest_without_a_driver_is_not_waited_for():
@@ -130,20 +128,19 @@ def test_a_guest_that_panicked():
         lodge("wait", guest.name, check=False)
 
 
-def test_nonsense_is_refused_with_the_limits_and_changes_nothing():
-    with Guest().ready() as guest:
-        with_driver(guest)
-        for value in ("-1M", "257M", "1T", "1X", "1MB", "M", "", "99999999999999999999", "0x10"):
-            refused(USAGE, "balloon", "from 0B to 256M", args=[guest.name, f"balloon={value}"])
-            refused(USAGE, "reclaim", "from 4K to 256M", args=[guest.name, f"reclaim={value}"])
-        refused(USAGE, "from 4K to 256M", args=[guest.name, "reclaim=0"])
-        refused(USAGE, "pages", args=[guest.name, "balloon=5000"])
-        refused(USAGE, "no key", args=[guest.name, "ballast=1M"])
-        refused(USAGE, "KEY=VALUE", args=[guest.name, "balloon"])
-        refused(USAGE, "twice", args=[guest.name, "balloon=1M", "balloon=2M"])
-        # All or nothing.
-        refused(USAGE, "reclaim", args=[guest.name, "balloon=32M", "reclaim=1X"])
-        assert balloon(guest)["target"] == 0
+def test_nonsense_is_refused_with_the_limits_and_changes_nothing(plain):
+    with_driver(plain)
+    for value in ("-1M", "257M", "1T", "1X", "1MB", "M", "", "99999999999999999999", "0x10"):
+        refused(USAGE, "balloon", "from 0B to 256M", args=[plain.name, f"balloon={value}"])
+        refused(USAGE, "reclaim", "from 4K to 256M", args=[plain.name, f"reclaim={value}"])
+    refused(USAGE, "from 4K to 256M", args=[plain.name, "reclaim=0"])
+    refused(USAGE, "pages", args=[plain.name, "balloon=5000"])
+    refused(USAGE, "no key", args=[plain.name, "ballast=1M"])
+    refused(USAGE, "KEY=VALUE", args=[plain.name, "balloon"])
+    refused(USAGE, "twice", args=[plain.name, "balloon=1M", "balloon=2M"])
+    # All or nothing.
+    refused(USAGE, "reclaim", args=[plain.name, "balloon=32M", "reclaim=1X"])
+    assert balloon(plain)["target"] == 0
 
 
 def ask(guest, request):
@@ -153,46 +150,45 @@ def ask(guest, request):
         return json.loads(control.recv(65536))
 
 
-def test_the_vm_process_checks_for_itself():
-    with Guest().ready() as guest:
-        with_driver(guest)
-        for size in (4097, 257 * MIB, -1, 1 << 62):
-            assert ask(guest, {"verb": "set", "balloon": size})["error"]["code"] == "usage"
-        assert balloon(guest)["target"] == 0
-        assert ask(guest, {"verb": "set", "balloon": MIB})["result"]["target"] == MIB
+def test_the_vm_process_checks_for_itself(plain):
+    with_driver(plain)
+    for size in (4097, 257 * MIB, -1, 1 << 62):
+        assert ask(plain, {"verb": "set", "balloon": size})["error"]["code"] == "usage"
+    assert balloon(plain)["target"] == 0
+    assert ask(plain, {"verb": "set", "balloon": MIB})["result"]["target"] == MIB
 
 
 def swap_is_there():
     return len(SWAPS.read_text(encoding="ascii").splitlines()) > 1
 
 
-def test_reclaim_swaps_and_what_was_swapped_comes_back_intact():
+def test_reclaim_swaps_and_what_was_swapped_comes_back_intact(plain):
     if not swap_is_there():
         pytest.skip("this host has no swap")
-    with Guest().ready() as guest:
-        guest.order("fill 128M 9")
-        ram, swap = charged(guest), charged(guest, "memory.swap.current")
-        said = lodge("set", guest.name, "reclaim=96M").stdout
-        got = re.fullmatch(r"reclaim: ([\d.]+)M of 96M asked, in .*; in RAM .* \(before: .*\), swapped .* \(before: .*\)\n", said)
-        assert 94 <= float(got[1]) <= 110
-        swapped = charged(guest, "memory.swap.current") - swap
-        assert swapped > 48 * MIB
-        assert ram - charged(guest) > 48 * MIB
-        guest.order("verify 9")
-        assert guest.state() == "running"
+    plain.order("fill 128M 9")
+    ram, swap = charged(plain), charged(plain, "memory.swap.current")
+    said = lodge("set", plain.name, "reclaim=96M").stdout
+    got = re.fullmatch(r"reclaim: ([\d.]+)M of 96M asked, in .*; in RAM .* \(before: .*\), swapped .* \(before: .*\)\n", said)
+    assert 94 <= float(got[1]) <= 110
+    swapped = charged(plain, "memory.swap.current") - swap
+    assert swapped > 48 * MIB
+    assert ram - charged(plain) > 48 * MIB
+    plain.order("verify 9")
+    assert plain.state() == "running"
 
 
-def test_reclaim_says_when_swap_is_full():
+def test_reclaim_says_when_swap_is_full(plain):
     if not swap_is_there():
         pytest.skip("this host has no swap")
-    with Guest().ready() as guest:
-        guest.order("fill 128M 9")
-        (SLICE / guest.name / "memory.swap.max").write_text("16M", encoding="ascii")
-        done = lodge("set", guest.name, "reclaim=128M", check=False)
-        assert done.returncode == TIMEOUT
-        assert "the kernel took only" in done.stderr and "may swap no more than 16M" in done.stderr
-        assert done.stderr.count("\n") == 1
-        guest.order("verify 9")
+    plain.order("fill 128M 9")
+    limit = SLICE / plain.name / "memory.swap.max"
+    limit.write_text("16M", encoding="ascii")
+    done = lodge("set", plain.name, "reclaim=128M", check=False)
+    limit.write_text("max", encoding="ascii")
+    assert done.returncode == TIMEOUT
+    assert "the kernel took only" in done.stderr and "may swap no more than 16M" in done.stderr
+    assert done.stderr.count("\n") == 1
+    plain.order("verify 9")
 
 
 @pytest.mark.long
@@ -241,6 +237,7 @@ def test_statistics_are_asked_for_anew():
         assert balloon(guest)["stats_age_ms"] is not None
 
 
+@pytest.mark.long
 def test_hints_tell_what_is_free_and_give_nothing_back():
     # Linux clears the pages that it names. Those that it has used before it needn't be given anew by the host.
     with Guest(memory="128M", options=["--balloon", "hinting"]).ready() as guest:

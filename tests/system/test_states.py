@@ -3,21 +3,16 @@
 
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import time
 
 import pytest
 
-from guests import Guest, RUNTIME, bare, eventually, initrd, kernel, left_behind, lodge, names
+from guests import Guest, RUNTIME, bare, eventually, left_behind, lodge, names
 
 PANICKED, KILLED = 6, 7
-
-
-def test_power_off_ends_with_status_0_and_leaves_nothing():
-    with Guest().ready() as guest:
-        assert guest.ends_by("poweroff") == 0
-        eventually("the guest is gone", lambda: not left_behind(guest.name))
 
 
 def test_the_power_button_is_obeyed():
@@ -36,14 +31,18 @@ def test_stop_forces_a_guest_that_does_not_obey():
         assert guest.name not in names()
 
 
-def test_reset_boots_again():
+def test_reset_boots_again_and_power_off_ends_with_status_0_and_leaves_nothing():
     with Guest().ready() as guest:
+        group = pathlib.Path("/sys/fs/cgroup") / guest.show()["cgroup"]
+        assert group.is_dir()
         guest.send("reboot")
         guest.ready()
         assert guest.show()["resets"] == 1
         assert guest.ends_by("poweroff") == 0
+        eventually("the guest is gone", lambda: not left_behind(guest.name) and not group.exists())
 
 
+@pytest.mark.long
 def test_reset_stops_if_asked_to():
     with Guest(options=["--on-reset", "stop"]).ready() as guest:
         assert guest.ends_by("reboot") == 0
@@ -60,12 +59,6 @@ def test_a_panic_is_a_state_and_a_status_of_its_own():
         eventually("the state is panicked", lambda: guest.state() == "panicked")
         assert lodge("wait", guest.name, check=False).returncode == PANICKED
         eventually("the guest is gone", lambda: not left_behind(guest.name))
-
-
-def test_a_panic_in_the_foreground_gives_its_status():
-    done = lodge("run", "--kernel", kernel("6.12-cloud"), "--initrd", initrd("6.12-cloud"), "--append",
-                 'lodge.orders="panic"', check=False)
-    assert done.returncode == PANICKED
 
 
 def cpu_ticks(guest, thread):
@@ -122,6 +115,7 @@ def test_a_killed_process_leaves_nothing_and_disturbs_nobody():
         assert other.state() == "running"
 
 
+@pytest.mark.long
 def test_sigterm_presses_the_power_button():
     with Guest().ready() as guest:
         guest.order("idle 2")  # the program that watches the button is there by then
