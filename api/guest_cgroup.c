@@ -5,13 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sched.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -35,6 +39,7 @@ struct guest_cgroup {
 	const char *path; /* a part of full_path */
 	char *reason;
 	int slice_fd;	   /* the slice's directory */
+	int group_fd;	   /* the group's, with O_PATH */
 	int root_procs_fd; /* cgroup.procs of the hierarchy's root, for writing */
 };
 
@@ -98,7 +103,8 @@ static int check_empty(int root_fd, const char *procs, const char *name, struct 
 		       name, (int)strcspn(processes, "\n"), processes, name);
 }
 
-static int enter_group(int root_fd, const char *group, const char *name, struct err **err)
+static int make_group(int root_fd, const char *group, const char *name, int *ret_fd,
+		      struct err **err)
 {
 	char procs[PATH_MAX];
 	bool made = mkdirat(root_fd, group, 0755) == 0;
@@ -106,16 +112,14 @@ static int enter_group(int root_fd, const char *group, const char *name, struct 
 	if (!made && errno != EEXIST)
 		return fail(err, group);
 	snprintf(procs, sizeof(procs), "%s/cgroup.procs", group);
-	if ((made || check_empty(root_fd, procs, name, err) == 0) &&
-	    host_write_text(root_fd, procs, "0", err) == 0)
-		return 0;
-	if (made)
-		unlinkat(root_fd, group, AT_REMOVEDIR);
-	return -1;
+	if (!made && check_empty(root_fd, procs, name, err) < 0)
+		return -1;
+	*ret_fd = openat(root_fd, group, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return *ret_fd < 0 ? fail(err, group) : 0;
 }
 
 /* Everything that can fail; leaves what it opened in cgroup. */
-static int try_to_enter(struct guest_cgroup *cgroup, int root_fd, struct err **err)
+static int try_to_make(struct guest_cgroup *cgroup, int root_fd, struct err **err)
 {
 	struct host_cgroup host;
 	char path[PATH_MAX];
@@ -133,41 +137,45 @@ static int try_to_enter(struct guest_cgroup *cgroup, int root_fd, struct err **e
 		cgroup->full_path = NULL;
 		return err_set(err, ERR_NO_SPACE, ENOMEM, "cgroup");
 	}
-
-	int rc = enter_group(root_fd, cgroup->full_path + 1, cgroup->name, err);
-
-	flock(cgroup->slice_fd, LOCK_UN);
 	cgroup->path = cgroup->full_path + strlen(host.mount) + 2;
-	return rc;
+	return make_group(root_fd, cgroup->full_path + 1, cgroup->name, &cgroup->group_fd, err);
+}
+
+static void close_all(struct guest_cgroup *cgroup)
+{
+	int *fds[] = { &cgroup->slice_fd, &cgroup->group_fd, &cgroup->root_procs_fd };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		cleanup_close(fds[i]);
+		*fds[i] = -1;
+	}
 }
 
 /* What is left of a try that failed: the reason. */
 static void give_up(struct guest_cgroup *cgroup, const struct err *why)
 {
-	cleanup_close(&cgroup->slice_fd);
-	cleanup_close(&cgroup->root_procs_fd);
-	cgroup->slice_fd = cgroup->root_procs_fd = -1;
+	close_all(cgroup);
 	free(take_ptr(cgroup->full_path));
 	cgroup->path = NULL;
 	cgroup->reason = strdup(err_message(why));
 }
 
-int guest_cgroup_enter(int root_fd, const char *name, struct guest_cgroup **ret_cgroup,
-		       struct err **err)
+int guest_cgroup_make(int root_fd, const char *name, struct guest_cgroup **ret_cgroup,
+		      struct err **err)
 {
 	_cleanup_err_ struct err *why = NULL;
 	struct guest_cgroup *cgroup = malloc(sizeof(*cgroup));
 
 	if (!cgroup)
 		return err_set(err, ERR_NO_SPACE, errno, "cgroup");
-	*cgroup = (struct guest_cgroup){ .name = strdup(name),
-					 .slice_fd = -1,
-					 .root_procs_fd = -1 };
+	*cgroup = (struct guest_cgroup){
+		.name = strdup(name), .slice_fd = -1, .group_fd = -1, .root_procs_fd = -1
+	};
 	if (!cgroup->name) {
 		guest_cgroup_free(cgroup);
 		return err_set(err, ERR_NO_SPACE, ENOMEM, "cgroup");
 	}
-	if (try_to_enter(cgroup, root_fd, &why) < 0) {
+	if (try_to_make(cgroup, root_fd, &why) < 0) {
 		if (err_code(why) == ERR_EXISTS) {
 			guest_cgroup_free(cgroup);
 			return err_set(err, ERR_EXISTS, 0, "%s", err_message(why));
@@ -191,12 +199,81 @@ static int remove_group(int slice_fd, const char *name)
 	return errno;
 }
 
+/* As fork() of the C library does it, which can't say where: a copy of this thread, that the
+ * library finds its own id in. */
+static pid_t fork_into(int group_fd)
+{
+	int *tid = NULL;
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)group_fd,
+	};
+
+	if (prctl(PR_GET_TID_ADDRESS, &tid) == 0 && tid) {
+		args.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+		args.child_tid = (uintptr_t)tid;
+	}
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+/* For a child that was born elsewhere. */
+static void enter(struct guest_cgroup *cgroup)
+{
+	_cleanup_close_ int procs_fd = openat(cgroup->group_fd, "cgroup.procs",
+					      O_WRONLY | O_CLOEXEC);
+	_cleanup_err_ struct err *why = NULL;
+
+	if (procs_fd >= 0 && write(procs_fd, "0", 1) == 1)
+		return;
+	err_set(&why, err_code_from_errno(errno), errno, "%s/cgroup.procs", cgroup->path);
+	unlinkat(cgroup->slice_fd, cgroup->name, AT_REMOVEDIR);
+	give_up(cgroup, why);
+}
+
+pid_t guest_cgroup_fork(struct guest_cgroup *cgroup)
+{
+	if (!cgroup->path)
+		return fork();
+
+	pid_t pid = fork_into(cgroup->group_fd);
+
+	if (pid < 0) {
+		/* Sandboxes have clone3(2) fail, whose arguments they can't see. */
+		pid = fork();
+		if (pid == 0)
+			enter(cgroup);
+	}
+
+	/* Both have the lock, which is the open directory's, and either may die. */
+	int fork_errno = errno;
+
+	if (cgroup->path)
+		flock(cgroup->slice_fd, LOCK_UN);
+	errno = fork_errno;
+	return pid;
+}
+
+static void lock_again(const struct guest_cgroup *cgroup)
+{
+	while (flock(cgroup->slice_fd, LOCK_EX) < 0 && errno == EINTR)
+		;
+}
+
+void guest_cgroup_discard(struct guest_cgroup *cgroup)
+{
+	if (!cgroup->path)
+		return;
+	lock_again(cgroup);
+	remove_group(cgroup->slice_fd, cgroup->name);
+	flock(cgroup->slice_fd, LOCK_UN);
+}
+
 void guest_cgroup_leave(struct guest_cgroup *cgroup)
 {
 	if (!cgroup->path)
 		return;
-	while (flock(cgroup->slice_fd, LOCK_EX) < 0 && errno == EINTR)
-		;
+	lock_again(cgroup);
 	if (write(cgroup->root_procs_fd, "0", 1) < 0) {
 		log_line("leave the cgroup %s: %s", cgroup->path, strerror(errno));
 	} else {
@@ -212,8 +289,7 @@ void guest_cgroup_free(struct guest_cgroup *cgroup)
 {
 	if (!cgroup)
 		return;
-	cleanup_close(&cgroup->slice_fd);
-	cleanup_close(&cgroup->root_procs_fd);
+	close_all(cgroup);
 	free(cgroup->full_path);
 	free(cgroup->reason);
 	free(cgroup->name);

@@ -2,29 +2,38 @@
 /*
  * A guest's own control group: MOUNT/lodge.slice/NAME in the version 2 hierarchy (cgroups(7)).
  *
- * Everything that a guest costs is charged to it, since the VM process enters it before it takes
- * anything for the guest: RAM, page tables, KVM's memory, the process itself. Where there can't be
- * such a group (version 1, no right to make one) the guest runs without.
+ * Everything that a guest costs is charged to it, since the VM process is born in it: RAM, page
+ * tables, KVM's memory, the process itself. (Moving a process into a group, which is the other way,
+ * has the kernel wait for all of its CPUs.) Where there can't be such a group (version 1, no right
+ * to make one) the guest runs without.
  *
  * The VM process removes its group itself, through descriptors that it opened at its start: it
  * moves to the hierarchy's root and removes the directory. The group of one that was killed is
  * found through the link in its runtime directory (RUNDIR_CGROUP) by whoever clears that
- * (guest_cgroup_reap()). Making, entering and removing are done under a lock on the slice's
+ * (guest_cgroup_reap()). Making with the fork, and removing, are done under a lock on the slice's
  * directory (flock(2)), so that nobody removes a group that somebody is about to enter.
  */
 #ifndef LODGE_API_GUEST_CGROUP_H
 #define LODGE_API_GUEST_CGROUP_H
+
+#include <sys/types.h>
 
 struct err;
 struct guest_cgroup;
 
 #define GUEST_CGROUP_SLICE "lodge.slice"
 
-/* Moves this process into the group of the guest, which is made if need be. root_fd stands for
- * "/". Where that isn't possible *ret_cgroup has a reason instead of a path. ERR_EXISTS if the
- * group has processes in it: a guest of the same name with another runtime directory. */
-int guest_cgroup_enter(int root_fd, const char *name, struct guest_cgroup **ret_cgroup,
-		       struct err **err);
+/* The guest's group, which is made if need be. root_fd stands for "/". Holds the slice's lock until
+ * guest_cgroup_fork() or guest_cgroup_discard(). Where there can't be a group *ret_cgroup has a
+ * reason instead of a path. ERR_EXISTS if the group has processes in it: a guest of the same name
+ * with another runtime directory. */
+int guest_cgroup_make(int root_fd, const char *name, struct guest_cgroup **ret_cgroup,
+		      struct err **err);
+/* fork(2), with the child in the group. A child that can't be in it has a reason instead of a path.
+ * The caller has no other threads. */
+pid_t guest_cgroup_fork(struct guest_cgroup *cgroup);
+/* Removes the group of a process that was never there, or is dead. */
+void guest_cgroup_discard(struct guest_cgroup *cgroup);
 /* Moves this process out of the group, to the root of the hierarchy, and removes it. Opens nothing.
  * Failures are logged: there's nobody to return them to. */
 void guest_cgroup_leave(struct guest_cgroup *cgroup);

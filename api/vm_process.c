@@ -48,7 +48,7 @@ struct vm_process {
 	const struct vm_config *config;
 	const struct vm_files *files;
 	bool keep_end;
-	struct guest_cgroup *cgroup; /* NULL until it's known whether there can be one */
+	struct guest_cgroup *cgroup;
 
 	pthread_mutex_t lock; /* the device lock */
 	struct loop *loop;
@@ -181,16 +181,9 @@ static int vm_process_take_signals(struct vm_process *process, struct err **err)
 			&process->signal_source, err);
 }
 
-/* Before anything is taken for the guest, so that all of it is charged to the group. */
-static int vm_process_enter_cgroup(struct vm_process *process, struct err **err)
+/* So that the group is found if this process is killed. */
+static int vm_process_note_cgroup(struct vm_process *process, struct err **err)
 {
-	_cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (root_fd < 0)
-		return err_set(err, ERR_FAILED, errno, "open /");
-	if (guest_cgroup_enter(root_fd, process->config->name, &process->cgroup, err) < 0)
-		return -1;
-
 	const char *path = guest_cgroup_full_path(process->cgroup);
 
 	if (path)
@@ -202,8 +195,6 @@ static int vm_process_enter_cgroup(struct vm_process *process, struct err **err)
 /* KVM has threads of its own in the group, which go with the machine. */
 static void vm_process_leave_cgroup(struct vm_process *process)
 {
-	if (!process->cgroup)
-		return;
 	guest_cgroup_leave(process->cgroup);
 	rundir_unlink_cgroup(process->files->rundir);
 	guest_cgroup_free(process->cgroup);
@@ -213,7 +204,7 @@ static int vm_process_set_up(struct vm_process *process, struct err **err)
 {
 	const struct vm_files *files = process->files;
 
-	if (vm_process_enter_cgroup(process, err) < 0 || loop_new(&process->loop, err) < 0)
+	if (vm_process_note_cgroup(process, err) < 0 || loop_new(&process->loop, err) < 0)
 		return -1;
 	loop_set_lock(process->loop, &process->lock);
 
@@ -355,9 +346,9 @@ static int wait_for_report(int fd, struct err **err)
 }
 
 static pid_t vm_process_fork(const struct vm_config *config, const struct vm_files *files,
-			     bool keep_end, const int report_fds[2])
+			     struct guest_cgroup *cgroup, bool keep_end, const int report_fds[2])
 {
-	pid_t pid = fork();
+	pid_t pid = guest_cgroup_fork(cgroup);
 
 	if (pid != 0)
 		return pid;
@@ -366,6 +357,7 @@ static pid_t vm_process_fork(const struct vm_config *config, const struct vm_fil
 		.config = config,
 		.files = files,
 		.keep_end = keep_end,
+		.cgroup = cgroup,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.signal_fd = -1,
 		.report_fd = report_fds[1],
@@ -375,37 +367,65 @@ static pid_t vm_process_fork(const struct vm_config *config, const struct vm_fil
 	_exit(vm_process_main(&process));
 }
 
+/* The process, and what it says of its start. */
+static int vm_process_bear(const struct vm_config *config, const struct vm_files *files,
+			   struct guest_cgroup *cgroup, bool keep_end, pid_t *ret_pid,
+			   int *ret_end_fd, struct err **err)
+{
+	int report_fds[2];
+
+	if (pipe2(report_fds, O_CLOEXEC) < 0)
+		return err_set(err, ERR_FAILED, errno, "pipe");
+
+	pid_t pid = vm_process_fork(config, files, cgroup, keep_end, report_fds);
+	int fork_errno = errno;
+
+	close(report_fds[1]);
+	if ((pid < 0 ? err_set(err, ERR_NO_SPACE, fork_errno, "start the VM process")
+		     : wait_for_report(report_fds[0], err)) < 0) {
+		close(report_fds[0]);
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
+		return -1;
+	}
+	*ret_pid = pid;
+	*ret_end_fd = report_fds[0];
+	return 0;
+}
+
+/* In a group of its own; all that it takes is charged there. */
+static int vm_process_bear_in_cgroup(const struct vm_config *config, const struct vm_files *files,
+				     bool keep_end, pid_t *ret_pid, int *ret_end_fd,
+				     struct err **err)
+{
+	_cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct guest_cgroup *cgroup;
+
+	if (root_fd < 0)
+		return err_set(err, ERR_FAILED, errno, "open /");
+	if (guest_cgroup_make(root_fd, config->name, &cgroup, err) < 0)
+		return -1;
+
+	int r = vm_process_bear(config, files, cgroup, keep_end, ret_pid, ret_end_fd, err);
+
+	if (r < 0)
+		guest_cgroup_discard(cgroup);
+	guest_cgroup_free(cgroup);
+	return r;
+}
+
 int vm_process_start(const struct vm_config *config, bool keep_end, pid_t *ret_pid, int *ret_end_fd,
 		     struct err **err)
 {
 	struct vm_files files;
-	int report_fds[2];
 
 	if (vm_files_open(&files, config, err) < 0)
 		return -1;
-	if (pipe2(report_fds, O_CLOEXEC) < 0) {
+
+	int r = vm_process_bear_in_cgroup(config, &files, keep_end, ret_pid, ret_end_fd, err);
+
+	if (r < 0)
 		rundir_remove(files.rundir);
-		vm_files_close(&files);
-		return err_set(err, ERR_FAILED, errno, "pipe");
-	}
-
-	pid_t pid = vm_process_fork(config, &files, keep_end, report_fds);
-	int fork_errno = errno;
-
-	close(report_fds[1]);
-
-	int r = pid < 0 ? err_set(err, ERR_NO_SPACE, fork_errno, "start the VM process")
-			: wait_for_report(report_fds[0], err);
-
-	if (r < 0) {
-		close(report_fds[0]);
-		if (pid > 0)
-			waitpid(pid, NULL, 0);
-		rundir_remove(files.rundir);
-	} else {
-		*ret_pid = pid;
-		*ret_end_fd = report_fds[0];
-	}
 	vm_files_close(&files);
 	return r;
 }

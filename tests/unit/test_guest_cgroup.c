@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -110,36 +112,65 @@ static int remove_host(void **state)
 	return system(command);
 }
 
-static struct guest_cgroup *enter(const char *name)
+static struct guest_cgroup *make(const char *name)
 {
 	_cleanup_err_ struct err *err = NULL;
 	struct guest_cgroup *cgroup = NULL;
 
-	if (guest_cgroup_enter(root_fd, name, &cgroup, &err) < 0)
+	if (guest_cgroup_make(root_fd, name, &cgroup, &err) < 0)
 		fail_msg("%s", err_message(err));
 	return cgroup;
 }
 
+/* A child, that has the reason for not being in the group; NULL if it is. */
+static void fork_child(struct guest_cgroup *cgroup, const char *reason)
+{
+	pid_t pid = guest_cgroup_fork(cgroup);
+	int status;
+
+	if (pid == 0) {
+		const char *why = guest_cgroup_reason(cgroup);
+
+		_exit(!reason == !why && (!reason || strstr(why, reason)) ? 0 : 1);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void assert_none(const char *name, const char *reason)
 {
-	struct guest_cgroup *cgroup = enter(name);
+	struct guest_cgroup *cgroup = make(name);
 
 	assert_null(guest_cgroup_path(cgroup));
 	assert_null(guest_cgroup_full_path(cgroup));
 	if (!strstr(guest_cgroup_reason(cgroup), reason))
 		fail_msg("\"%s\" doesn't say \"%s\"", guest_cgroup_reason(cgroup), reason);
+	fork_child(cgroup, reason);
+	guest_cgroup_discard(cgroup);
 	guest_cgroup_leave(cgroup);
 	guest_cgroup_free(cgroup);
 }
 
+/* Does somebody hold the slice's lock? */
+static bool is_locked(void)
+{
+	_cleanup_close_ int fd = openat(root_fd, SLICE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return flock(fd, LOCK_EX | LOCK_NB) < 0;
+}
+
 static void an_empty_leftover_is_entered_and_removed_at_the_end(void **state)
 {
-	struct guest_cgroup *cgroup = enter("web");
+	struct guest_cgroup *cgroup = make("web");
 
 	(void)state;
 	assert_string_equal(guest_cgroup_path(cgroup), "lodge.slice/web");
 	assert_string_equal(guest_cgroup_full_path(cgroup), "/" SLICE "/web");
 	assert_null(guest_cgroup_reason(cgroup));
+	/* Here the kernel can't have the child born in it. */
+	fork_child(cgroup, NULL);
 	assert_file(SLICE "/web/cgroup.procs", "0");
 
 	remove_files(SLICE "/web");
@@ -154,7 +185,7 @@ static void an_empty_leftover_is_entered_and_removed_at_the_end(void **state)
 static void controllers_are_handed_on_as_far_as_they_are_there(void **state)
 {
 	(void)state;
-	guest_cgroup_free(enter("web"));
+	guest_cgroup_free(make("web"));
 	assert_file(MOUNT "/cgroup.subtree_control", "+cpu +io +memory +pids");
 	assert_file(SLICE "/cgroup.subtree_control", "+cpu +io +memory");
 }
@@ -164,7 +195,7 @@ static void controllers_that_are_on_are_left_alone(void **state)
 	(void)state;
 	write_file(MOUNT "/cgroup.subtree_control", "cpu io memory pids\n");
 	write_file(SLICE "/cgroup.subtree_control", "memory\n");
-	guest_cgroup_free(enter("web"));
+	guest_cgroup_free(make("web"));
 	assert_file(MOUNT "/cgroup.subtree_control", "cpu io memory pids\n");
 	assert_file(SLICE "/cgroup.subtree_control", "+cpu +io");
 }
@@ -176,7 +207,7 @@ static void a_group_with_processes_is_somebody_elses(void **state)
 
 	(void)state;
 	write_file(SLICE "/web/cgroup.procs", "4711\n4712\n");
-	assert_int_equal(guest_cgroup_enter(root_fd, "web", &cgroup, &err), -1);
+	assert_int_equal(guest_cgroup_make(root_fd, "web", &cgroup, &err), -1);
 	assert_null(cgroup);
 	assert_int_equal(err_code(err), ERR_EXISTS);
 	assert_string_equal(err_message(err),
@@ -204,10 +235,36 @@ static void a_host_whose_version_2_lacks_memory_runs_guests_without_a_group(void
 
 static void a_group_that_cant_be_entered_is_not_left_behind(void **state)
 {
+	struct guest_cgroup *cgroup = make("new");
+
 	(void)state;
 	/* Nobody puts a cgroup.procs into a new directory of this tree. */
-	assert_none("new", "lodge.slice/new/cgroup.procs: No such file");
+	fork_child(cgroup, "lodge.slice/new/cgroup.procs: No such file");
 	assert_false(is_there(SLICE "/new"));
+	guest_cgroup_free(cgroup);
+}
+
+static void the_lock_is_held_from_making_to_the_fork(void **state)
+{
+	struct guest_cgroup *cgroup = make("web");
+
+	(void)state;
+	assert_true(is_locked());
+	fork_child(cgroup, NULL);
+	assert_false(is_locked());
+	guest_cgroup_free(cgroup);
+}
+
+static void a_group_that_nobody_came_into_is_discarded(void **state)
+{
+	struct guest_cgroup *cgroup = make("new");
+
+	(void)state;
+	assert_true(is_there(SLICE "/new"));
+	guest_cgroup_discard(cgroup);
+	assert_false(is_there(SLICE "/new"));
+	assert_false(is_locked());
+	guest_cgroup_free(cgroup);
 }
 
 /* What a VM process that was killed leaves: a runtime directory with a link, and the group. */
@@ -281,6 +338,8 @@ int main(void)
 		host_test(a_host_without_version_2_runs_guests_without_a_group),
 		host_test(a_host_whose_version_2_lacks_memory_runs_guests_without_a_group),
 		host_test(a_group_that_cant_be_entered_is_not_left_behind),
+		host_test(the_lock_is_held_from_making_to_the_fork),
+		host_test(a_group_that_nobody_came_into_is_discarded),
 		host_test(the_group_of_a_killed_guest_goes_with_its_directory),
 		host_test(a_link_to_anything_but_a_guests_group_removes_nothing),
 		host_test(the_group_of_a_living_guest_stays),

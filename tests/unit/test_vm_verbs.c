@@ -192,7 +192,7 @@ static int start(void **state)
 	};
 	if (rundir_create("web", &vm.rundir, NULL) < 0 ||
 	    rundir_listen(vm.rundir, RUNDIR_CONTROL, SOCK_SEQPACKET, &vm.listen_fd, NULL) < 0 ||
-	    guest_cgroup_enter(-1, "web", &vm.cgroup, NULL) < 0 || loop_new(&vm.loop, NULL) < 0)
+	    guest_cgroup_make(-1, "web", &vm.cgroup, NULL) < 0 || loop_new(&vm.loop, NULL) < 0)
 		return -1;
 	loop_set_lock(vm.loop, &vm.lock);
 
