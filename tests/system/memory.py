@@ -31,6 +31,11 @@ def ram(guest, field):
     return total(split_by_ram(guest)[0], field) * 1024
 
 
+def free_in_guest(guest):
+    """MemFree by the guest's kernel, bytes."""
+    return int(re.search(r"MemFree=(\d+)", guest.order("meminfo")[0])[1]) * 1024
+
+
 def ksm_stat(guest):
     text = pathlib.Path(f"/proc/{guest.pid}/ksm_stat").read_text()
     return {name: int(value) for name, value in re.findall(r"^(\w+):? (-?\d+)$", text, re.M)}

@@ -15,6 +15,7 @@ from guests import Guest, bare, eventually, lodge
 MIB = 1 << 20
 SUMMANDS = ["private", "page_cache", "merged", "swapped", "ballooned", "reported_free", "untouched"]
 KSM = pathlib.Path("/sys/kernel/mm/ksm")
+ZSWAP = pathlib.Path("/sys/module/zswap/parameters/enabled")
 HUGE_POOL = pathlib.Path("/proc/sys/vm/nr_hugepages")
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
@@ -135,21 +136,36 @@ def full_scans():
     return int((KSM / "full_scans").read_text())
 
 
-def test_the_parts_are_what_the_kernel_says_in_ram_and_in_swap():
-    with Guest().ready() as guest:
+@contextlib.contextmanager
+def zswap_on():
+    before = ZSWAP.read_text()
+    ZSWAP.write_text("Y")
+    try:
+        yield
+    finally:
+        ZSWAP.write_text(before)
+
+
+def test_the_parts_are_what_the_kernel_says_in_ram_in_zswap_and_on_disk():
+    with Guest().ready() as guest, zswap_on():
         hush(guest)
-        guest.order("fill 64M 1")
+        # The pattern can't be compressed, and goes to the disk; a word in each page can.
+        guest.order("fill 48M 1")
+        guest.order("alloc 32M")
         before = check_process(guest)
         check_group(guest)
-        assert before["private"] > 64 * MIB
+        assert before["private"] > 80 * MIB
         assert before["page_cache"] > 4 * MIB
         page_out(guest, 256 * MIB)
         parts = check_process(guest)
         check_group(guest)
-        assert parts["swapped"] > before["swapped"] + 48 * MIB
-        assert parts["private"] < before["private"] - 48 * MIB
+        assert parts["swapped"] > before["swapped"] + 64 * MIB
+        assert parts["private"] < before["private"] - 64 * MIB
+        kernel = group_figures(own_group(guest))
+        assert close(parts["zswapped"], kernel["zswapped"], kernel["zswapped"])
+        assert 24 * MIB < parts["zswapped"] < parts["swapped"] - 40 * MIB
         guest.order("verify 1")
-        assert check_process(guest)["private"] > 64 * MIB
+        assert check_process(guest)["private"] > 48 * MIB
 
 
 @pytest.mark.long

@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from guests import Guest, bare, lodge
-from memory import MIB, charged, full_scans, ksm_stat, merging, occurrences, ram, stop_merging
+from guests import Guest, bare, eventually, lodge
+from memory import MIB, charged, free_in_guest, full_scans, ksm_stat, merging, occurrences, ram, stop_merging
 
 # Without free page reporting, so that it's the balloon that gives memory back.
-PLAIN = {"memory": "384M", "options": ["--balloon", "stats,deflate-on-oom"]}
+PLAIN = {"options": ["--balloon", "stats,deflate-on-oom"]}
 
 
 def interrupts(guest, name):
@@ -21,6 +21,33 @@ def interrupts(guest, name):
 def swap_out(guest):
     """Has the kernel take all it can get, which is less than was asked for."""
     lodge("set", guest.name, f"reclaim={guest.show()['memory']}", check=False)
+
+
+def check_balloon_cycles(guest):
+    memory = guest.show()["memory"]
+    guest.order("alloc 160M")
+    guest.order("free")
+    guest.order("fill 32M 5")
+    full = charged(guest)
+    for cycle in range(2):
+        lodge("set", guest.name, "balloon=96M")
+        # What the guest doesn't have isn't the host's either, whatever it had touched before.
+        assert ram(guest, "Rss") <= memory - 96 * MIB + MIB
+        # All but what the guest never had; of 1 GiB, bench/balloon asks for more.
+        assert cycle or full - charged(guest) >= 0.95 * 96 * MIB
+        lodge("set", guest.name, "balloon=0")
+        guest.order("verify 5")
+
+
+def test_balloon_cycles_leave_memory_as_it_was_and_give_it_back(plain):
+    check_balloon_cycles(plain)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("options", [["--thp", "always"], ["--lock"], ["--merge"], ["--backing", "memfd"]])
+def test_balloon_cycles_in_memory_of_every_kind(options):
+    with Guest(options=[*options, "--balloon", "stats,deflate-on-oom"]).ready() as guest:
+        check_balloon_cycles(guest)
 
 
 def check_swapping(guest):
@@ -60,17 +87,17 @@ def test_merged_pages_are_each_guests_own_again_once_written():
     with merging(), Guest(**shape).ready() as one, Guest(**shape).ready() as two:
         for guest in (one, two):
             guest.order("fill 32M 3")
-        full_scans(3)
-        stop_merging()
         for guest in (one, two):
+            eventually("the pattern is merged", lambda guest=guest: ram(guest, "KSM") > 32 * MIB)
             assert ksm_stat(guest)["ksm_merging_pages"] > 32 * MIB / 4096
-            assert ram(guest, "KSM") > 32 * MIB
+        stop_merging()
         merged = ram(one, "KSM")
         one.order("verify 3")
         one.order("refill 4")
         one.order("verify 4")
         two.order("verify 3")
-        assert ram(one, "KSM") < merged - 16 * MIB
+        # Not all of the pattern was merged yet: KSM passes pages over that it didn't merge at first.
+        assert ram(one, "KSM") < merged - 8 * MIB
 
 
 @pytest.mark.long
@@ -81,39 +108,6 @@ def test_guests_that_did_not_ask_for_it_are_not_merged():
         full_scans(3)
         assert ksm_stat(one)["ksm_merging_pages"] == 0
         assert ram(one, "KSM") == 0
-
-
-def check_balloon_cycles(guest):
-    memory = guest.show()["memory"]
-    guest.order("alloc 140M")
-    guest.order("free")
-    guest.order("fill 32M 5")
-    for _ in range(2):
-        lodge("set", guest.name, "balloon=96M")
-        # What the guest doesn't have isn't the host's either, whatever it had touched before.
-        assert ram(guest, "Rss") <= memory - 96 * MIB + MIB
-        lodge("set", guest.name, "balloon=0")
-        guest.order("verify 5")
-
-
-def test_balloon_cycles_leave_memory_as_it_was_and_give_it_back(plain):
-    check_balloon_cycles(plain)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("options", [["--thp", "always"], ["--lock"], ["--merge"], ["--backing", "memfd"]])
-def test_balloon_cycles_in_memory_of_every_kind(options):
-    with Guest(options=options).ready() as guest:
-        check_balloon_cycles(guest)
-
-
-def test_a_full_balloon_is_memory_of_the_host_again(plain):
-    plain.order("alloc 260M")
-    plain.order("free")
-    full = charged(plain)
-    lodge("set", plain.name, "balloon=192M")
-    assert full - charged(plain) >= 0.98 * 192 * MIB
-    lodge("set", plain.name, "balloon=0")
 
 
 MARK = b"what one guest gave up, another must not see"
@@ -127,15 +121,15 @@ def test_pages_that_a_guest_gave_up_keep_nothing_of_what_was_in_them(plain):
     marks = occurrences(plain, MARK)
     assert marks > 500000
     plain.order("sh rm /tmp/marks")
-    # All that it can spare, which is less.
-    lodge("set", plain.name, "balloon=250M", check=False)
+    # All but a little of what is free, of which the guest takes last what became free first.
+    lodge("set", plain.name, f"balloon={free_in_guest(plain) // MIB - 6}M", check=False)
     assert occurrences(plain, MARK) < marks * 0.02
     # Nor do they come back when the balloon gives the pages back, here or in another guest.
     lodge("set", plain.name, "balloon=0")
-    with Guest(kernel_path=bare("touch"), memory="160M", append="touch=128") as other:
+    with Guest(kernel_path=bare("touch"), memory="96M", append="touch=64") as other:
         other.expect("bare: touched")
         assert occurrences(other, MARK) == 0
-    plain.order("alloc 128M")
+    plain.order("alloc 64M")
     assert occurrences(plain, MARK) < marks * 0.02
 
 
