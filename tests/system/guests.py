@@ -20,9 +20,9 @@ RUNTIME = pathlib.Path(os.environ.get("LODGE_RUNTIME_DIR", "/run/lodge"))
 FLAVOURS = ["6.1-cloud", "6.12-cloud", "6.12-generic"]
 READY = "lodge-guest: ready"
 
-# A console that says nothing for so long is one of a guest that hangs. The lab is slow: a guest's
-# kernel may need half a minute for what takes a second on real hardware.
-PATIENCE = 120.0
+# A console that says nothing for so long is one of a guest that hangs. The lab is slow, and on a busy
+# machine slower still: a kernel with 8 vCPUs may need two minutes for what takes a second on hardware.
+PATIENCE = 300.0
 
 _numbers = itertools.count(1)
 
