@@ -42,7 +42,8 @@ def check_reporting(guest):
 
 def check_hinting(guest):
     hinted = json.loads(lodge("balloon", "--hints", "--json", guest.name).stdout)[0]["balloon"]["hinted"]
-    assert hinted > 24 * MIB
+    # Linux names free blocks of 4 MiB only.
+    assert hinted >= 8 * MIB
     # The guest gets its pages again, in its own time.
     eventually("the pages are back", lambda: free_in_guest(guest) > 48 * MIB)
     guest.order("fill 32M 5")
@@ -58,7 +59,8 @@ def check_deflate_on_oom(guest):
     lodge("set", guest.name, "balloon=0")
 
 
-CHECKS = {"stats": check_stats, "reporting": check_reporting, "hinting": check_hinting, "deflate-on-oom": check_deflate_on_oom}
+# In this order: the later ones leave the guest's memory in pieces.
+CHECKS = {"stats": check_stats, "hinting": check_hinting, "reporting": check_reporting, "deflate-on-oom": check_deflate_on_oom}
 
 
 def further(words, flavour="6.12-cloud"):
@@ -79,8 +81,9 @@ def test_a_feature_is_there_if_asked_for_and_only_then(flavour, words):
         assert set(balloon(guest)["negotiated"]) == wanted - {"poison"}
         assert bool(balloon(guest)["stats"]) == ("stats" in wanted)
         check_plain(guest)
-        for word in sorted(wanted & set(CHECKS)):
-            CHECKS[word](guest)
+        for word, check in CHECKS.items():
+            if word in wanted:
+                check(guest)
 
 
 @pytest.mark.long
