@@ -16,9 +16,9 @@
 #include "host/ksm.h"
 #include "host/meminfo.h"
 #include "host/psi.h"
+#include "host/zswap.h"
 
-#define ZSWAP_ENABLED "sys/module/zswap/parameters/enabled"
-#define THP_ENABLED   "sys/kernel/mm/transparent_hugepage/enabled"
+#define THP_ENABLED "sys/kernel/mm/transparent_hugepage/enabled"
 
 __attribute__((format(printf, 3, 4))) static void
 found(struct doctor_finding *finding, enum doctor_level level, const char *fmt, ...)
@@ -170,12 +170,12 @@ static void examine_zswap(const struct doctor_host *host, struct doctor_finding 
 {
 	_cleanup_free_ char *enabled = NULL;
 
-	if (host_read_text(host->root_fd, ZSWAP_ENABLED, &enabled, NULL) < 0) {
+	if (host_read_text(host->root_fd, HOST_ZSWAP_ENABLED_PATH, &enabled, NULL) < 0) {
 		found(f, DOCTOR_MISSING, "not in this kernel");
 		mend(f, "apt install linux-image-amd64 (the \"cloud\" kernels lack it)");
 	} else if (*enabled != 'Y') {
 		found(f, DOCTOR_WARNING, "off");
-		mend(f, "echo Y > /" ZSWAP_ENABLED);
+		mend(f, "echo Y > /" HOST_ZSWAP_ENABLED_PATH);
 	} else {
 		found(f, DOCTOR_OK, "on");
 	}

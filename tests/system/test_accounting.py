@@ -10,14 +10,11 @@ import pathlib
 import pytest
 
 from cost import hush, mappings, split_by_ram, total
-from guests import Guest, bare, eventually, lodge
+from guests import Guest, bare, lodge
+from memory import CGROUPS, MIB, full_scans, merging, stop_merging
 
-MIB = 1 << 20
 SUMMANDS = ["private", "page_cache", "merged", "swapped", "ballooned", "reported_free", "untouched"]
-KSM = pathlib.Path("/sys/kernel/mm/ksm")
 ZSWAP = pathlib.Path("/sys/module/zswap/parameters/enabled")
-HUGE_POOL = pathlib.Path("/proc/sys/vm/nr_hugepages")
-CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
 SYS_PIDFD_OPEN = 434
 SYS_PROCESS_MADVISE = 440
@@ -109,34 +106,6 @@ def check_group(guest):
 
 
 @contextlib.contextmanager
-def huge_pages(n):
-    before = HUGE_POOL.read_text()
-    HUGE_POOL.write_text(str(n))
-    try:
-        yield
-    finally:
-        HUGE_POOL.write_text(before)
-
-
-@contextlib.contextmanager
-def ksm_at_work():
-    """KSM in a hurry; everything is un-merged afterwards."""
-    before = {name: (KSM / name).read_text() for name in ("run", "pages_to_scan", "sleep_millisecs")}
-    for name, value in (("pages_to_scan", "20000"), ("sleep_millisecs", "10"), ("run", "1")):
-        (KSM / name).write_text(value)
-    try:
-        yield
-    finally:
-        (KSM / "run").write_text("2")
-        for name, value in before.items():
-            (KSM / name).write_text(value)
-
-
-def full_scans():
-    return int((KSM / "full_scans").read_text())
-
-
-@contextlib.contextmanager
 def zswap_on():
     before = ZSWAP.read_text()
     ZSWAP.write_text("Y")
@@ -170,9 +139,10 @@ def test_the_parts_are_what_the_kernel_says_in_ram_in_zswap_and_on_disk():
 
 @pytest.mark.long
 @pytest.mark.parametrize("backing", ["memfd", "hugetlb"])
-def test_other_backings_are_the_guest_s_own_memory(backing):
-    pages = huge_pages(160) if backing == "hugetlb" else contextlib.nullcontext()
-    with pages, Guest(options=("--backing", backing)).ready() as guest:
+def test_other_backings_are_the_guest_s_own_memory(backing, huge_pages):
+    if backing == "hugetlb":
+        huge_pages(160)
+    with Guest(options=("--backing", backing)).ready() as guest:
         hush(guest)
         guest.order("fill 32M 3")
         parts = check_process(guest)
@@ -183,13 +153,12 @@ def test_other_backings_are_the_guest_s_own_memory(backing):
 
 @pytest.mark.long
 def test_merged_memory_is_a_part():
-    with Guest(options=("--merge",)).ready() as first, Guest(options=("--merge",)).ready() as second, ksm_at_work():
+    with Guest(options=("--merge",)).ready() as first, Guest(options=("--merge",)).ready() as second, merging():
         for guest in (first, second):
             hush(guest)
             guest.order("fill 32M 5")
-        start = full_scans()
-        eventually("KSM looks at everything three times", lambda: full_scans() >= start + 3)
-        (KSM / "run").write_text("0")
+        full_scans(3)
+        stop_merging()
         for guest in (first, second):
             parts = check_process(guest)
             assert parts["merged"] > 24 * MIB

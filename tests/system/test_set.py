@@ -12,16 +12,11 @@ import time
 import pytest
 
 from guests import Guest, RUNTIME, bare, eventually, lodge
-from memory import free_in_guest
+from memory import MIB, charged, free_in_guest
 
 USAGE, NOT_FOUND, TIMEOUT, STATE = 2, 3, 8, 9
-MIB = 1 << 20
 SLICE = pathlib.Path("/sys/fs/cgroup/lodge.slice")
 SWAPS = pathlib.Path("/proc/swaps")
-
-
-def charged(guest, file="memory.current"):
-    return int((SLICE / guest.name / file).read_text(encoding="ascii"))
 
 
 def balloon(guest):
@@ -36,13 +31,14 @@ def refused(status, *says, args):
         assert word in done.stderr, done.stderr
 
 
-def with_driver(guest):
+def with_empty_balloon(guest):
+    """Once its driver is there."""
     eventually("the balloon has a driver", lambda: guest.show()["balloon"]["driver"])
     lodge("set", guest.name, "balloon=0")
 
 
 def test_a_balloon_takes_memory_from_the_guest_and_gives_it_back(plain):
-    with_driver(plain)
+    with_empty_balloon(plain)
     plain.order("fill 96M 5")
     plain.order("free")
     free, before = free_in_guest(plain), charged(plain)
@@ -65,7 +61,7 @@ def test_a_balloon_takes_memory_from_the_guest_and_gives_it_back(plain):
 @pytest.mark.long
 def test_a_guest_that_cant_spare_so_much_says_how_far_it_got():
     with Guest(memory="192M").ready() as guest:
-        with_driver(guest)
+        with_empty_balloon(guest)
         guest.order("fill 64M 5")
         done = lodge("set", guest.name, "balloon=160M", check=False)
         assert done.returncode == TIMEOUT
@@ -77,13 +73,13 @@ def test_a_guest_that_cant_spare_so_much_says_how_far_it_got():
 
 @pytest.mark.long
 def test_no_wait_returns_at_once(plain):
-    with_driver(plain)
+    with_empty_balloon(plain)
     assert lodge("set", "--no-wait", plain.name, "balloon=32M").stdout == ""
     eventually("the balloon has the size", lambda: balloon(plain)["actual"] == 32 * MIB)
 
 
 def test_the_size_outlives_a_reset(plain):
-    with_driver(plain)
+    with_empty_balloon(plain)
     lodge("set", plain.name, "balloon=32M")
     plain.send("reboot")
     plain.ready()
@@ -125,7 +121,7 @@ def test_a_guest_that_panicked():
 
 
 def test_nonsense_is_refused_with_the_limits_and_changes_nothing(plain):
-    with_driver(plain)
+    with_empty_balloon(plain)
     for value in ("-1M", "257M", "1T", "1X", "1MB", "M", "", "99999999999999999999", "0x10"):
         refused(USAGE, "balloon", "from 0B to 256M", args=[plain.name, f"balloon={value}"])
         refused(USAGE, "reclaim", "from 4K to 256M", args=[plain.name, f"reclaim={value}"])
@@ -147,7 +143,7 @@ def ask(guest, request):
 
 
 def test_the_vm_process_checks_for_itself(plain):
-    with_driver(plain)
+    with_empty_balloon(plain)
     for size in (4097, 257 * MIB, -1, 1 << 62):
         assert ask(plain, {"verb": "set", "balloon": size})["error"]["code"] == "usage"
     assert balloon(plain)["target"] == 0
@@ -179,8 +175,10 @@ def test_reclaim_says_when_swap_is_full(plain):
     plain.order("fill 128M 9")
     limit = SLICE / plain.name / "memory.swap.max"
     limit.write_text("16M", encoding="ascii")
-    done = lodge("set", plain.name, "reclaim=128M", check=False)
-    limit.write_text("max", encoding="ascii")
+    try:
+        done = lodge("set", plain.name, "reclaim=128M", check=False)
+    finally:
+        limit.write_text("max", encoding="ascii")
     assert done.returncode == TIMEOUT
     assert "the kernel took only" in done.stderr and "may swap no more than 16M" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -219,7 +217,7 @@ def test_reclaim_needs_a_cgroup():
 @pytest.mark.long
 def test_statistics_are_asked_for_anew():
     with Guest().ready() as guest:
-        with_driver(guest)
+        with_empty_balloon(guest)
         first = balloon(guest)
         assert {"stats", "reporting", "hinting"} <= set(first["negotiated"])
         assert first["stats_age_ms"] < 1000
@@ -237,7 +235,7 @@ def test_statistics_are_asked_for_anew():
 def test_hints_tell_what_is_free_and_give_nothing_back():
     # Linux clears the pages that it names. Those that it has used before it needn't be given anew by the host.
     with Guest(memory="128M", options=["--balloon", "hinting"]).ready() as guest:
-        with_driver(guest)
+        with_empty_balloon(guest)
         guest.order("alloc 48M")
         guest.order("free")
         said = json.loads(lodge("balloon", "--json", "--hints", guest.name).stdout)[0]["balloon"]
