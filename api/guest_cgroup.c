@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "host/cgroup.h"
 #include "host/file.h"
+#include "ledger/ledger.h"
 
 /* What guests are to be accounted for and limited by. */
 enum {
@@ -35,10 +36,13 @@ enum { REMOVE_TRIES = 200, REMOVE_AGAIN_MS = 10 };
 
 struct guest_cgroup {
 	char *name;
-	char *full_path;  /* NULL: there is no group */
-	const char *path; /* a part of full_path */
+	char slice[PATH_MAX]; /* from "/", without a leading slash */
+	char *full_path;      /* NULL: there is no group */
+	const char *path;     /* a part of full_path */
 	char *reason;
 	int slice_fd;	   /* the slice's directory */
+	int slice_min_fd;  /* its memory.min, to be read and written */
+	int group_min_fd;  /* the group's memory.min, to be read */
 	int group_fd;	   /* the group's, with O_PATH */
 	int root_procs_fd; /* cgroup.procs of the hierarchy's root, for writing */
 };
@@ -46,21 +50,6 @@ struct guest_cgroup {
 static int fail(struct err **err, const char *path)
 {
 	return err_set(err, err_code_from_errno(errno), errno, "/%s", path);
-}
-
-/* Opens the slice's directory and takes its lock, which lasts until it's closed or unlocked. */
-static int lock_slice(int at_fd, const char *path, int *ret_fd)
-{
-	_cleanup_close_ int fd = openat(at_fd, path,
-					O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	int rc = fd < 0 ? -1 : 0;
-
-	while (rc == 0 && (rc = flock(fd, LOCK_EX)) < 0 && errno == EINTR)
-		rc = 0;
-	if (rc < 0)
-		return -1;
-	*ret_fd = take_fd(fd);
-	return 0;
 }
 
 static int check_hierarchy(int root_fd, struct host_cgroup *ret_host, struct err **err)
@@ -74,18 +63,22 @@ static int check_hierarchy(int root_fd, struct host_cgroup *ret_host, struct err
 	return 0;
 }
 
-/* The slice, with its controllers handed on to the guests' groups, and locked. */
-static int open_slice(int root_fd, const char *mount, int *ret_fd, struct err **err)
+/* The slice, with its controllers handed on to the guests' groups, a limit, and locked. */
+static int open_slice(struct guest_cgroup *cgroup, int root_fd, const char *mount, struct err **err)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/" GUEST_CGROUP_SLICE, mount);
 	if (host_enable_controllers(root_fd, mount, CONTROLLERS, err) < 0)
 		return -1;
-	if ((mkdirat(root_fd, path, 0755) < 0 && errno != EEXIST) ||
-	    lock_slice(root_fd, path, ret_fd) < 0)
-		return fail(err, path);
-	return host_enable_controllers(root_fd, path, CONTROLLERS, err);
+	if (mkdirat(root_fd, cgroup->slice, 0755) < 0 && errno != EEXIST)
+		return fail(err, cgroup->slice);
+	if (ledger_lock(root_fd, cgroup->slice, &cgroup->slice_fd, err) < 0 ||
+	    host_enable_controllers(root_fd, cgroup->slice, CONTROLLERS, err) < 0 ||
+	    ledger_limit_slice(root_fd, cgroup->slice, err) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%.*s/memory.min", PATH_MAX - 16, cgroup->slice);
+	cgroup->slice_min_fd = openat(root_fd, path, O_RDWR | O_CLOEXEC);
+	return cgroup->slice_min_fd < 0 ? fail(err, path) : 0;
 }
 
 /* The lock on the slice is held: whoever is in the group is there to stay. */
@@ -99,29 +92,51 @@ static int check_empty(int root_fd, const char *procs, const char *name, struct 
 		return 0;
 	return err_set(err, ERR_EXISTS, 0,
 		       "a guest named %s is running with another runtime directory: process %.*s "
-		       "is in its cgroup " GUEST_CGROUP_SLICE "/%s",
+		       "is in its cgroup " LEDGER_SLICE "/%s",
 		       name, (int)strcspn(processes, "\n"), processes, name);
 }
 
-static int make_group(int root_fd, const char *group, const char *name, int *ret_fd,
-		      struct err **err)
+static int check_name(int root_fd, const char *group, const char *name, struct err **err)
 {
 	char procs[PATH_MAX];
-	bool made = mkdirat(root_fd, group, 0755) == 0;
 
-	if (!made && errno != EEXIST)
-		return fail(err, group);
+	if (!host_exists(root_fd, group))
+		return 0;
 	snprintf(procs, sizeof(procs), "%s/cgroup.procs", group);
-	if (!made && check_empty(root_fd, procs, name, err) < 0)
-		return -1;
-	*ret_fd = openat(root_fd, group, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return *ret_fd < 0 ? fail(err, group) : 0;
+	return check_empty(root_fd, procs, name, err);
+}
+
+static int open_group(struct guest_cgroup *cgroup, int root_fd, const char *group, struct err **err)
+{
+	cgroup->group_fd = openat(root_fd, group, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (cgroup->group_fd < 0)
+		return fail(err, group);
+	cgroup->group_min_fd = openat(cgroup->group_fd, "memory.min", O_RDONLY | O_CLOEXEC);
+	return cgroup->group_min_fd < 0 ? fail(err, group) : 0;
+}
+
+/* The group, with the promise in it. */
+static int make_group(struct guest_cgroup *cgroup, int root_fd, const struct ledger *ledger,
+		      const struct guest_cgroup_promise *asked, struct err **err)
+{
+	const char *group = cgroup->full_path + 1;
+
+	if (mkdirat(root_fd, group, 0755) < 0 && errno != EEXIST)
+		return fail(err, group);
+	if (ledger_write(root_fd, cgroup->slice, cgroup->name, ledger, &asked->promise, err) == 0 &&
+	    ledger_write_weight(root_fd, cgroup->slice, cgroup->name, asked->weight, err) == 0 &&
+	    open_group(cgroup, root_fd, group, err) == 0)
+		return 0;
+	unlinkat(root_fd, group, AT_REMOVEDIR);
+	return -1;
 }
 
 /* Everything that can fail; leaves what it opened in cgroup. */
-static int try_to_make(struct guest_cgroup *cgroup, int root_fd, struct err **err)
+static int try_to_make(struct guest_cgroup *cgroup, int root_fd,
+		       const struct guest_cgroup_promise *asked, struct err **err)
 {
 	struct host_cgroup host;
+	struct ledger ledger;
 	char path[PATH_MAX];
 
 	if (check_hierarchy(root_fd, &host, err) < 0)
@@ -130,20 +145,26 @@ static int try_to_make(struct guest_cgroup *cgroup, int root_fd, struct err **er
 	cgroup->root_procs_fd = openat(root_fd, path, O_WRONLY | O_CLOEXEC);
 	if (cgroup->root_procs_fd < 0)
 		return fail(err, path);
-	if (open_slice(root_fd, host.mount, &cgroup->slice_fd, err) < 0)
-		return -1;
-	if (asprintf(&cgroup->full_path, "/%s/" GUEST_CGROUP_SLICE "/%s", host.mount,
-		     cgroup->name) < 0) {
+	snprintf(cgroup->slice, sizeof(cgroup->slice), "%s/" LEDGER_SLICE, host.mount);
+	if (asprintf(&cgroup->full_path, "/%s/%s", cgroup->slice, cgroup->name) < 0) {
 		cgroup->full_path = NULL;
 		return err_set(err, ERR_NO_SPACE, ENOMEM, "cgroup");
 	}
 	cgroup->path = cgroup->full_path + strlen(host.mount) + 2;
-	return make_group(root_fd, cgroup->full_path + 1, cgroup->name, &cgroup->group_fd, err);
+	if (open_slice(cgroup, root_fd, host.mount, err) < 0)
+		return -1;
+	ledger_sweep(root_fd, cgroup->slice);
+	if (check_name(root_fd, cgroup->full_path + 1, cgroup->name, err) < 0 ||
+	    ledger_read(root_fd, cgroup->slice, &ledger, err) < 0 ||
+	    ledger_check(&ledger, &asked->promise, NULL, err) < 0)
+		return -1;
+	return make_group(cgroup, root_fd, &ledger, asked, err);
 }
 
 static void close_all(struct guest_cgroup *cgroup)
 {
-	int *fds[] = { &cgroup->slice_fd, &cgroup->group_fd, &cgroup->root_procs_fd };
+	int *fds[] = { &cgroup->slice_fd, &cgroup->slice_min_fd, &cgroup->group_min_fd,
+		       &cgroup->group_fd, &cgroup->root_procs_fd };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		cleanup_close(fds[i]);
@@ -160,8 +181,23 @@ static void give_up(struct guest_cgroup *cgroup, const struct err *why)
 	cgroup->reason = strdup(err_message(why));
 }
 
-int guest_cgroup_make(int root_fd, const char *name, struct guest_cgroup **ret_cgroup,
-		      struct err **err)
+/* A guest of best effort runs without a group where there can't be one. */
+static int refuse(const struct guest_cgroup_promise *asked, const struct err *why, struct err **err)
+{
+	enum err_code code = err_code(why);
+
+	if (code == ERR_EXISTS || code == ERR_REFUSED)
+		return err_set(err, code, 0, "%s", err_message(why));
+	if (asked->promise.best_effort)
+		return 0;
+	return err_set(err, code, 0,
+		       "nothing can be promised without a cgroup of its own: %s (--best-effort "
+		       "runs a guest without promises)",
+		       err_message(why));
+}
+
+int guest_cgroup_make(int root_fd, const char *name, const struct guest_cgroup_promise *asked,
+		      struct guest_cgroup **ret_cgroup, struct err **err)
 {
 	_cleanup_err_ struct err *why = NULL;
 	struct guest_cgroup *cgroup = malloc(sizeof(*cgroup));
@@ -169,16 +205,21 @@ int guest_cgroup_make(int root_fd, const char *name, struct guest_cgroup **ret_c
 	if (!cgroup)
 		return err_set(err, ERR_NO_SPACE, errno, "cgroup");
 	*cgroup = (struct guest_cgroup){
-		.name = strdup(name), .slice_fd = -1, .group_fd = -1, .root_procs_fd = -1
+		.name = strdup(name),
+		.slice_fd = -1,
+		.slice_min_fd = -1,
+		.group_min_fd = -1,
+		.group_fd = -1,
+		.root_procs_fd = -1,
 	};
 	if (!cgroup->name) {
 		guest_cgroup_free(cgroup);
 		return err_set(err, ERR_NO_SPACE, ENOMEM, "cgroup");
 	}
-	if (try_to_make(cgroup, root_fd, &why) < 0) {
-		if (err_code(why) == ERR_EXISTS) {
+	if (try_to_make(cgroup, root_fd, asked, &why) < 0) {
+		if (refuse(asked, why, err) < 0) {
 			guest_cgroup_free(cgroup);
-			return err_set(err, ERR_EXISTS, 0, "%s", err_message(why));
+			return -1;
 		}
 		give_up(cgroup, why);
 	}
@@ -217,7 +258,7 @@ static pid_t fork_into(int group_fd)
 	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
-/* For a child that was born elsewhere. */
+/* For a child that was born elsewhere. The lock is held. */
 static void enter(struct guest_cgroup *cgroup)
 {
 	_cleanup_close_ int procs_fd = openat(cgroup->group_fd, "cgroup.procs",
@@ -237,18 +278,20 @@ pid_t guest_cgroup_fork(struct guest_cgroup *cgroup)
 		return fork();
 
 	pid_t pid = fork_into(cgroup->group_fd);
+	bool born_in_it = pid >= 0;
 
-	if (pid < 0) {
+	if (!born_in_it) {
 		/* Sandboxes have clone3(2) fail, whose arguments they can't see. */
 		pid = fork();
 		if (pid == 0)
 			enter(cgroup);
 	}
 
-	/* Both have the lock, which is the open directory's, and either may die. */
+	/* Both have the lock, which is the open directory's. A child that enters by itself keeps it
+	 * until then: an empty group is anybody's to remove. */
 	int fork_errno = errno;
 
-	if (cgroup->path)
+	if (pid <= 0 || born_in_it)
 		flock(cgroup->slice_fd, LOCK_UN);
 	errno = fork_errno;
 	return pid;
@@ -260,12 +303,30 @@ static void lock_again(const struct guest_cgroup *cgroup)
 		;
 }
 
+static uint64_t read_protection(int group_min_fd)
+{
+	char text[32] = "";
+
+	return pread(group_min_fd, text, sizeof(text) - 1, 0) > 0 ? strtoull(text, NULL, 10) : 0;
+}
+
+/* Takes the group away, and from the slice what it protected. The lock is held. 0, or an errno. */
+static int remove_entry(const struct guest_cgroup *cgroup)
+{
+	uint64_t protection = read_protection(cgroup->group_min_fd);
+	int errnum = remove_group(cgroup->slice_fd, cgroup->name);
+
+	if (errnum == 0)
+		ledger_unprotect(cgroup->slice_min_fd, protection);
+	return errnum;
+}
+
 void guest_cgroup_discard(struct guest_cgroup *cgroup)
 {
 	if (!cgroup->path)
 		return;
 	lock_again(cgroup);
-	remove_group(cgroup->slice_fd, cgroup->name);
+	remove_entry(cgroup);
 	flock(cgroup->slice_fd, LOCK_UN);
 }
 
@@ -277,7 +338,7 @@ void guest_cgroup_leave(struct guest_cgroup *cgroup)
 	if (write(cgroup->root_procs_fd, "0", 1) < 0) {
 		log_line("leave the cgroup %s: %s", cgroup->path, strerror(errno));
 	} else {
-		int errnum = remove_group(cgroup->slice_fd, cgroup->name);
+		int errnum = remove_entry(cgroup);
 
 		if (errnum)
 			log_line("remove the cgroup %s: %s", cgroup->path, strerror(errnum));
@@ -313,9 +374,12 @@ const char *guest_cgroup_reason(const struct guest_cgroup *cgroup)
 
 void guest_cgroup_reap(const char *path)
 {
-	static const char slice[] = "/" GUEST_CGROUP_SLICE;
+	static const char slice[] = "/" LEDGER_SLICE;
 	_cleanup_free_ char *parent = strdup(path);
 	_cleanup_close_ int slice_fd = -1;
+	_cleanup_close_ int slice_min_fd = -1;
+	_cleanup_close_ int group_fd = -1;
+	_cleanup_close_ int group_min_fd = -1;
 	char *name = parent ? strrchr(parent, '/') : NULL;
 
 	if (!name || *path != '/')
@@ -325,7 +389,18 @@ void guest_cgroup_reap(const char *path)
 	size_t len = strlen(parent);
 
 	if (len < strlen(slice) || strcmp(parent + len - strlen(slice), slice) != 0 ||
-	    lock_slice(AT_FDCWD, parent, &slice_fd) < 0)
+	    ledger_lock(AT_FDCWD, parent, &slice_fd, NULL) < 0)
 		return;
-	remove_group(slice_fd, name);
+	slice_min_fd = openat(slice_fd, "memory.min", O_RDWR | O_CLOEXEC);
+	group_fd = openat(slice_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	group_min_fd = openat(group_fd, "memory.min", O_RDONLY | O_CLOEXEC);
+
+	const struct guest_cgroup dead = {
+		.name = name,
+		.slice_fd = slice_fd,
+		.slice_min_fd = slice_min_fd,
+		.group_min_fd = group_min_fd,
+	};
+
+	remove_entry(&dead);
 }

@@ -5,30 +5,40 @@
  * Everything that a guest costs is charged to it, since the VM process is born in it: RAM, page
  * tables, KVM's memory, the process itself. (Moving a process into a group, which is the other way,
  * has the kernel wait for all of its CPUs.) Where there can't be such a group (version 1, no right
- * to make one) the guest runs without.
+ * to make one) nothing can be promised, and only a guest of best effort runs.
  *
  * The VM process removes its group itself, through descriptors that it opened at its start: it
  * moves to the hierarchy's root and removes the directory. The group of one that was killed is
  * found through the link in its runtime directory (RUNDIR_CGROUP) by whoever clears that
- * (guest_cgroup_reap()). Making with the fork, and removing, are done under a lock on the slice's
- * directory (flock(2)), so that nobody removes a group that somebody is about to enter.
+ * (guest_cgroup_reap()), or by the next guest. Adding up what has been promised, making the group
+ * and the fork are done under one lock on the slice's directory (flock(2)), and so is removing: so
+ * nothing is promised twice, and nobody removes a group that somebody is about to enter.
  */
 #ifndef LODGE_API_GUEST_CGROUP_H
 #define LODGE_API_GUEST_CGROUP_H
 
 #include <sys/types.h>
 
+#include "ledger/promise.h"
+
 struct err;
 struct guest_cgroup;
 
-#define GUEST_CGROUP_SLICE "lodge.slice"
+struct guest_cgroup_promise {
+	struct promise promise;
+	unsigned weight; /* PROMISE_WEIGHT_MIN to PROMISE_WEIGHT_MAX */
+};
 
-/* The guest's group, which is made if need be. root_fd stands for "/". Holds the slice's lock until
- * guest_cgroup_fork() or guest_cgroup_discard(). Where there can't be a group *ret_cgroup has a
- * reason instead of a path. ERR_EXISTS if the group has processes in it: a guest of the same name
- * with another runtime directory. */
-int guest_cgroup_make(int root_fd, const char *name, struct guest_cgroup **ret_cgroup,
-		      struct err **err);
+/* The guest's group, which is made if need be, with what the guest has been promised in it.
+ * root_fd stands for "/". Holds the slice's lock until guest_cgroup_fork() or
+ * guest_cgroup_discard().
+ *
+ * Errors: ERR_REFUSED if the promise can't be kept beside the others (ledger/ledger.h), ERR_EXISTS
+ * if the group has processes in it: a guest of the same name with another runtime directory. Where
+ * there can't be a group it's an error too, but for a guest of best effort; there *ret_cgroup has a
+ * reason instead of a path. */
+int guest_cgroup_make(int root_fd, const char *name, const struct guest_cgroup_promise *asked,
+		      struct guest_cgroup **ret_cgroup, struct err **err);
 /* fork(2), with the child in the group. A child that can't be in it has a reason instead of a path.
  * The caller has no other threads. */
 pid_t guest_cgroup_fork(struct guest_cgroup *cgroup);

@@ -18,7 +18,7 @@ static const struct {
 	{ ERR_FAILED, "failed" }, { ERR_USAGE, "usage" },	{ ERR_NOT_FOUND, "not-found" },
 	{ ERR_EXISTS, "exists" }, { ERR_NO_KVM, "no-kvm" },	{ ERR_PANICKED, "panicked" },
 	{ ERR_KILLED, "killed" }, { ERR_TIMEOUT, "timeout" },	{ ERR_STATE, "state" },
-	{ ERR_DENIED, "denied" }, { ERR_NO_SPACE, "no-space" },
+	{ ERR_DENIED, "denied" }, { ERR_NO_SPACE, "no-space" }, { ERR_REFUSED, "refused" },
 };
 
 const char *protocol_code_name(enum err_code code)

@@ -188,6 +188,9 @@ static int vm_process_note_cgroup(struct vm_process *process, struct err **err)
 
 	if (path)
 		return rundir_link_cgroup(process->files->rundir, path, err);
+	if (!process->config->best_effort)
+		return err_set(err, ERR_FAILED, 0, "no cgroup: %s",
+			       guest_cgroup_reason(process->cgroup));
 	log_line("no cgroup: %s", guest_cgroup_reason(process->cgroup));
 	return 0;
 }
@@ -200,11 +203,25 @@ static void vm_process_leave_cgroup(struct vm_process *process)
 	guest_cgroup_free(process->cgroup);
 }
 
+/* A guest of best effort is the one that the kernel ends if there's no memory left. */
+static int vm_process_give_way(const struct vm_process *process, struct err **err)
+{
+	if (!process->config->best_effort)
+		return 0;
+
+	_cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_set(err, ERR_FAILED, errno, "/proc/self/oom_score_adj");
+	return fdio_write(fd, "1000", 4, err);
+}
+
 static int vm_process_set_up(struct vm_process *process, struct err **err)
 {
 	const struct vm_files *files = process->files;
 
-	if (vm_process_note_cgroup(process, err) < 0 || loop_new(&process->loop, err) < 0)
+	if (vm_process_note_cgroup(process, err) < 0 || vm_process_give_way(process, err) < 0 ||
+	    loop_new(&process->loop, err) < 0)
 		return -1;
 	loop_set_lock(process->loop, &process->lock);
 
@@ -403,7 +420,13 @@ static int vm_process_bear_in_cgroup(const struct vm_config *config, const struc
 
 	if (root_fd < 0)
 		return err_set(err, ERR_FAILED, errno, "open /");
-	if (guest_cgroup_make(root_fd, config->name, &cgroup, err) < 0)
+
+	const struct guest_cgroup_promise asked = {
+		.promise = vm_config_promise(config),
+		.weight = config->weight,
+	};
+
+	if (guest_cgroup_make(root_fd, config->name, &asked, &cgroup, err) < 0)
 		return -1;
 
 	int r = vm_process_bear(config, files, cgroup, keep_end, ret_pid, ret_end_fd, err);

@@ -24,6 +24,7 @@ enum err_code {
 	ERR_STATE = 9,	   /* the guest is in a state that doesn't allow this */
 	ERR_DENIED = 10,   /* this user has no right to do this */
 	ERR_NO_SPACE = 11, /* a disk or memory is full */
+	ERR_REFUSED = 12,  /* it can't be promised */
 };
 
 struct err;

@@ -13,6 +13,7 @@
 #include "base/size.h"
 #include "cmd/command.h"
 #include "cmd/guest.h"
+#include "cmd/host_promises.h"
 #include "cmd/memory_report.h"
 #include "cmd/memory_view.h"
 #include "cmd/options.h"
@@ -78,6 +79,13 @@ static int add_guests(int root_fd, struct guests *guests, struct err **err)
 	rundir_list_free(names, n);
 	return 0;
 }
+
+/* The ledger, if anything can be promised here, and else why not. */
+struct promises {
+	bool any;
+	struct ledger ledger;
+	struct err *reason;
+};
 
 /* Pages that would be there without KSM. */
 static uint64_t saved_by_ksm(const struct host_ksm *ksm)
@@ -176,7 +184,8 @@ static json_t *guests_to_json(const struct guests *guests)
 	return object;
 }
 
-static void print_json(const struct host_view *view, const struct guests *guests)
+static void print_json(const struct host_view *view, const struct guests *guests,
+		       const struct promises *promises)
 {
 	json_t *report = json_pack(
 	    "{s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o}", "memory",
@@ -185,6 +194,8 @@ static void print_json(const struct host_view *view, const struct guests *guests
 	    "thp", "anon", choice_to_json(view->thp), "memfd", choice_to_json(view->thp_shmem),
 	    "pressure", pressure_to_json(view), "guests", guests_to_json(guests));
 
+	json_object_set_new(report, "promises",
+			    promises->any ? host_promises_to_json(&promises->ledger) : json_null());
 	report_json(report);
 	json_decref(report);
 }
@@ -322,42 +333,104 @@ static void print_guests(const struct guests *guests)
 	print_size("  VM processes", p->vmm);
 }
 
-static int run_host(int argc, char **argv)
+static void print_promises(const struct promises *promises)
 {
-	_cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (promises->any) {
+		host_promises_print(&promises->ledger);
+		return;
+	}
+	puts("\nPromises");
+	print_label("  none");
+	puts(err_message(promises->reason));
+}
+
+static int show_host(int root_fd, bool json)
+{
+	struct promises promises = { 0 };
 	struct guests guests = { 0 };
 	struct host_view view;
 	struct err *err = NULL;
-	bool json = false;
-	int status;
 
-	if (options_only_json(&cmd_host, argc, argv, &json, &status) == OPTIONS_EXIT ||
-	    options_operands(&cmd_host, argc, 0, 0, NULL, &status) < 0)
-		return status;
 	if (host_read_view(root_fd, &view, &err) < 0 || add_guests(root_fd, &guests, &err) < 0)
 		return report_err(&err);
+	promises.any = host_promises_read(root_fd, &promises.ledger, &promises.reason) == 0;
 	if (json) {
-		print_json(&view, &guests);
+		print_json(&view, &guests, &promises);
 	} else {
 		print_memory(&view.memory);
 		print_swap(&view);
 		print_ksm(&view);
 		print_settings(&view);
 		print_guests(&guests);
+		print_promises(&promises);
 	}
+	err_free(promises.reason);
 	return report_flush(0);
+}
+
+/* --fits: how many, or why none. */
+static int show_fits(int root_fd, const char *text, bool json)
+{
+	struct ledger ledger;
+	struct promise promise;
+	struct err *err = NULL;
+	size_t n;
+
+	if (host_promises_parse(text, &promise, &err) < 0 ||
+	    host_promises_read(root_fd, &ledger, &err) < 0 ||
+	    (host_promises_fit(&ledger, &promise, &n, &err) < 0 && !json))
+		return report_err(&err);
+
+	int status = err ? ERR_REFUSED : 0;
+
+	if (json) {
+		json_t *answer = json_pack("{s:I, s:s?}", "fits", (json_int_t)n, "reason",
+					   err ? err_message(err) : NULL);
+
+		report_json(answer);
+		json_decref(answer);
+	} else {
+		printf("%zu more guest%s of %s fit%s\n", n, n == 1 ? "" : "s", text,
+		       n == 1 ? "s" : "");
+	}
+	err_free(err);
+	return report_flush(status);
 }
 
 static const struct command_option options[] = {
 	{ "json", 'j', NULL, "as JSON, for programs" },
+	{ "fits", 0, "GUEST", "only how many more such guests could be promised their memory" },
 	{ 0 },
 };
 
+static int run_host(int argc, char **argv)
+{
+	_cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *fits = NULL;
+	bool json = false;
+	const char *value;
+	int status;
+	int c;
+
+	while ((c = options_next(&cmd_host, argc, argv, &value, &status)) >= 0) {
+		if (c == 'j')
+			json = true;
+		else
+			fits = value;
+	}
+	if (c == OPTIONS_EXIT || options_operands(&cmd_host, argc, 0, 0, NULL, &status) < 0)
+		return status;
+	return fits ? show_fits(root_fd, fits, json) : show_host(root_fd, json);
+}
+
 const struct command cmd_host = {
 	.name = "host",
-	.operands = "[--json]",
-	.summary = "Shows the host's memory, and what guests have of it",
-	.details = "RAM, swap, zswap, KSM, huge pages, pressure, and the guests' parts added up.\n",
+	.operands = "[--json] [--fits GUEST]",
+	.summary = "Shows the host's memory, and what guests have and are promised of it",
+	.details =
+	    "RAM, swap, zswap, KSM, huge pages, pressure, the guests' parts added up, and what has\n"
+	    "been promised to them. GUEST is SIZE[,guarantee=SIZE][,cpus=N][,merge], such as\n"
+	    "1G,guarantee=256M. Exits with 12 if no such guest fits.\n",
 	.options = options,
 	.run = run_host,
 };

@@ -38,6 +38,8 @@ struct request {
 	const char *name;
 	const char *cpus;
 	const char *memory;
+	const char *guarantee;
+	const char *weight;
 	const char *append;
 	const char *boot;
 	const char *on_reset;
@@ -48,6 +50,7 @@ struct request {
 	bool lock;
 	bool prefault;
 	bool merge;
+	bool best_effort;
 	bool detach;
 };
 
@@ -57,6 +60,9 @@ static const struct command_option options[] = {
 	{ "name", 'n', "NAME", "the guest's name (one is chosen)" },
 	{ "cpus", 'c', "N", "how many vCPUs, 1 to 8 (1)" },
 	{ "memory", 'm', "SIZE", "its RAM, such as 512M or 1.5G (512M)" },
+	{ "guarantee", 'g', "SIZE", "of that, what is always in the host's RAM (0)" },
+	{ "weight", 'w', "N", "its share of processors and disks, 1 to 10000 (100)" },
+	{ "best-effort", 0, NULL, "promise it nothing: it's the first to give way" },
 	{ "append", 'a', "WORDS", "added to the kernel's command line" },
 	{ "boot", 'b', "HOW", "auto, unpack or direct (auto)" },
 	{ "on-reset", 'r', "WHAT", "restart or stop (restart)" },
@@ -82,6 +88,8 @@ static const struct {
 	{ "name", offsetof(struct request, name) },
 	{ "cpus", offsetof(struct request, cpus) },
 	{ "memory", offsetof(struct request, memory) },
+	{ "guarantee", offsetof(struct request, guarantee) },
+	{ "weight", offsetof(struct request, weight) },
 	{ "append", offsetof(struct request, append) },
 	{ "boot", offsetof(struct request, boot) },
 	{ "on-reset", offsetof(struct request, on_reset) },
@@ -94,6 +102,7 @@ static const struct {
 	{ "lock", offsetof(struct request, lock) },
 	{ "prefault", offsetof(struct request, prefault) },
 	{ "merge", offsetof(struct request, merge) },
+	{ "best-effort", offsetof(struct request, best_effort) },
 	{ "detach", offsetof(struct request, detach) },
 };
 
@@ -170,6 +179,7 @@ static int set_choices(struct vm_config *config, const struct request *request, 
 	config->ram.lock |= request->lock;
 	config->ram.prefault |= request->prefault;
 	config->ram.merge |= request->merge;
+	config->best_effort |= request->best_effort;
 	return 0;
 }
 
@@ -179,6 +189,11 @@ static int set_numbers(struct vm_config *config, const struct request *request, 
 		return -1;
 	if (request->memory && size_parse(request->memory, &config->memory, err) < 0)
 		return err_wrap(err, "--memory");
+	if (request->guarantee && size_parse(request->guarantee, &config->guarantee, err) < 0)
+		return err_wrap(err, "--guarantee");
+	if (request->weight &&
+	    options_number("weight", request->weight, 1000000, &config->weight, err) < 0)
+		return -1;
 	return 0;
 }
 

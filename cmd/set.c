@@ -11,6 +11,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -21,13 +22,19 @@
 #include "cmd/options.h"
 #include "cmd/report.h"
 #include "cmd/suggest.h"
+#include "host/cgroup.h"
+#include "ledger/promise.h"
 
 enum { PAGE = 4096 };
 
-/* In the order in which they are done. */
 const struct set_key set_keys[SET_KEYS] = {
-	{ "balloon", 0, PAGE, set_check_balloon, set_apply_balloon },
-	{ "reclaim", PAGE, 1, set_check_reclaim, set_apply_reclaim },
+	[SET_GUARANTEE] = { "guarantee", 0, 0, PAGE, set_check_promise, set_apply_guarantee },
+	[SET_MEMORY_LIMIT] = { "memory-limit", PAGE, 0, PAGE, set_check_promise,
+			       set_apply_memory_limit },
+	[SET_WEIGHT] = { "weight", PROMISE_WEIGHT_MIN, PROMISE_WEIGHT_MAX, 1, set_check_weight,
+			 set_apply_weight },
+	[SET_BALLOON] = { "balloon", 0, 0, PAGE, set_check_balloon, set_apply_balloon },
+	[SET_RECLAIM] = { "reclaim", PAGE, 0, 1, set_check_reclaim, set_apply_reclaim },
 };
 
 static int unknown_key(const char *name, size_t len, struct err **err)
@@ -41,7 +48,9 @@ static int unknown_key(const char *name, size_t len, struct err **err)
 	if (best)
 		return err_set(err, ERR_USAGE, 0, "there is no key \"%s\" (did you mean %s?)", word,
 			       best);
-	return err_set(err, ERR_USAGE, 0, "there is no key \"%s\": the keys are balloon, reclaim",
+	return err_set(err, ERR_USAGE, 0,
+		       "there is no key \"%s\": the keys are guarantee, memory-limit, weight, "
+		       "balloon, reclaim",
 		       word);
 }
 
@@ -67,6 +76,20 @@ int set_split(char *const *words, size_t n, const char *texts[SET_KEYS], struct 
 	return 0;
 }
 
+static int parse_number(const struct set_key *key, const char *text, uint64_t *ret_value,
+			struct err **err)
+{
+	size_t digits = strspn(text, "0123456789");
+	uint64_t value = digits > 0 && !text[digits] ? strtoull(text, NULL, 10) : 0;
+
+	if (value < key->min || value > key->max)
+		return err_set(err, ERR_USAGE, 0,
+			       "%s: \"%s\" is not a number from %" PRIu64 " to %" PRIu64, key->name,
+			       text, key->min, key->max);
+	*ret_value = value;
+	return 0;
+}
+
 int set_parse(const struct set_key *key, const char *text, uint64_t memory, uint64_t *ret_value,
 	      struct err **err)
 {
@@ -75,6 +98,8 @@ int set_parse(const struct set_key *key, const char *text, uint64_t memory, uint
 	char max[SIZE_TEXT_MAX];
 	uint64_t value;
 
+	if (key->max > 0)
+		return parse_number(key, text, ret_value, err);
 	size_format(key->min, min);
 	size_format(memory, max);
 	if (size_parse(text, &value, &why) < 0)
@@ -113,36 +138,54 @@ static int check_state(const struct set_guest *guest, struct err **err)
 }
 
 /* Checks everything, so that it's all or nothing. */
-static int check_all(const struct set_guest *guest, const char *const texts[SET_KEYS],
-		     uint64_t values[SET_KEYS], struct err **err)
+static int check_all(struct set_guest *guest, const char *const texts[SET_KEYS], struct err **err)
 {
 	uint64_t memory = (uint64_t)json_integer_value(json_object_get(guest->show, "memory"));
+	struct set_value *asked = guest->asked;
 
-	for (size_t i = 0; i < SET_KEYS; i++)
-		if (texts[i] && set_parse(&set_keys[i], texts[i], memory, &values[i], err) < 0)
+	for (size_t i = 0; i < SET_KEYS; i++) {
+		asked[i].given = texts[i] != NULL;
+		if (texts[i] && set_parse(&set_keys[i], texts[i], memory, &asked[i].value, err) < 0)
 			return -1;
+	}
 	if (check_state(guest, err) < 0)
 		return -1;
 	for (size_t i = 0; i < SET_KEYS; i++)
-		if (texts[i] && set_keys[i].check(guest, values[i], err) < 0)
+		if (asked[i].given && set_keys[i].check(guest, asked[i].value, err) < 0)
 			return err_wrap(err, "%s", set_keys[i].name);
+	return 0;
+}
+
+int set_find_group(const struct set_guest *guest, char path[PATH_MAX], struct err **err)
+{
+	const char *group = json_string_value(json_object_get(guest->show, "cgroup"));
+	const char *reason = json_string_value(json_object_get(guest->show, "cgroup_reason"));
+	struct host_cgroup host;
+
+	if (!group)
+		return err_set(err, ERR_FAILED, 0, "it has no cgroup of its own: %s",
+			       reason ? reason : "no reason is known");
+	if (host_read_cgroup(guest->root_fd, &host, err) < 0)
+		return -1;
+	snprintf(path, PATH_MAX, "%s/%s", host.mount, group);
 	return 0;
 }
 
 static int set_guest(struct set_guest *guest, const char *const texts[SET_KEYS])
 {
 	_cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	uint64_t values[SET_KEYS] = { 0 };
 	struct err *err = NULL;
 	int status = 0;
 
 	guest->root_fd = root_fd;
-	if (check_all(guest, texts, values, &err) < 0) {
+	if (check_all(guest, texts, &err) < 0) {
 		err_wrap(&err, "guest %s", guest->name);
 		return report_err(&err);
 	}
-	for (size_t i = 0; i < SET_KEYS; i++) {
-		int failure = texts[i] ? set_keys[i].apply(guest, values[i]) : 0;
+	/* What is refused after all, since another guest came first, ends it. */
+	for (size_t i = 0; i < SET_KEYS && status != ERR_REFUSED; i++) {
+		const struct set_value *asked = &guest->asked[i];
+		int failure = asked->given ? set_keys[i].apply(guest, asked->value) : 0;
 
 		status = status ? status : failure;
 	}
@@ -189,11 +232,14 @@ const struct command cmd_set = {
 	.operands = "[--no-wait] NAME KEY=VALUE...",
 	.summary = "Changes a running guest",
 	.details =
+	    "guarantee=SIZE: what of its memory is always in the host's RAM.\n"
+	    "memory-limit=SIZE: what of its memory may be in the host's RAM at most.\n"
+	    "weight=N: its share of processors and disks, 1 to 10000.\n"
 	    "balloon=SIZE: what the guest is to give back through its balloon; 0 gives it all\n"
 	    "back. Waits until the balloon has that size, or hasn't moved for 5 seconds.\n"
 	    "reclaim=SIZE: has the kernel swap or drop that much of the guest's memory.\n"
 	    "Everything is checked before anything is changed. Exits with 8 if less was got\n"
-	    "than asked for.\n",
+	    "than asked for, and with 12 if it can't be promised.\n",
 	.options = options,
 	.run = run_set,
 };

@@ -1,14 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Changing a running guest: the keys of `lodge set` (set.c, set_balloon.c, set_reclaim.c). */
+/* Changing a running guest: the keys of `lodge set` (set.c, set_promise.c, set_weight.c,
+ * set_balloon.c, set_reclaim.c). */
 #ifndef LODGE_CMD_SET_H
 #define LODGE_CMD_SET_H
 
 #include <jansson.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct err;
+
+/* The keys, in the order in which they are done: what can still be refused then comes first. */
+enum set_key_index {
+	SET_GUARANTEE,
+	SET_MEMORY_LIMIT,
+	SET_WEIGHT,
+	SET_BALLOON,
+	SET_RECLAIM,
+	SET_KEYS,
+};
+
+struct set_value {
+	bool given;
+	uint64_t value; /* bytes, or a number */
+};
 
 /* The guest that is to be changed. */
 struct set_guest {
@@ -16,11 +33,13 @@ struct set_guest {
 	const json_t *show; /* its answer to the verb show */
 	int root_fd;	    /* stands for "/" */
 	bool no_wait;
+	struct set_value asked[SET_KEYS];
 };
 
 struct set_key {
 	const char *name;
-	uint64_t min;  /* bytes */
+	uint64_t min;  /* bytes, or a number */
+	uint64_t max;  /* a number; 0: the guest's memory, in bytes */
 	uint64_t unit; /* bytes; the value must be a multiple */
 	/* Whether it can be done, as far as that can be known before. */
 	int (*check)(const struct set_guest *guest, uint64_t value, struct err **err);
@@ -28,18 +47,27 @@ struct set_key {
 	int (*apply)(const struct set_guest *guest, uint64_t value);
 };
 
-extern const struct set_key set_keys[];
-enum { SET_KEYS = 2 };
+extern const struct set_key set_keys[SET_KEYS];
 
 /* A request, from words "KEY=VALUE": the texts of the values, parts of the words, by the index of
  * their keys; NULL where a key isn't given. ERR_USAGE for unknown keys and those given twice. */
 int set_split(char *const *words, size_t n, const char *texts[SET_KEYS], struct err **err);
 
-/* A value in bytes; ERR_USAGE, with what would have been right, if it's no size or isn't from the
- * key's least value to memory, which is the guest's. */
+/* A value; ERR_USAGE, with what would have been right, if it's no size or number, or isn't from the
+ * key's least value to its greatest. memory is the guest's, in bytes. */
 int set_parse(const struct set_key *key, const char *text, uint64_t memory, uint64_t *ret_value,
 	      struct err **err);
 
+/* The path of the guest's control group from "/". */
+int set_find_group(const struct set_guest *guest, char path[PATH_MAX], struct err **err);
+
+/* set_promise.c */
+int set_check_promise(const struct set_guest *guest, uint64_t value, struct err **err);
+int set_apply_guarantee(const struct set_guest *guest, uint64_t value);
+int set_apply_memory_limit(const struct set_guest *guest, uint64_t value);
+/* set_weight.c */
+int set_check_weight(const struct set_guest *guest, uint64_t value, struct err **err);
+int set_apply_weight(const struct set_guest *guest, uint64_t value);
 /* set_balloon.c */
 int set_check_balloon(const struct set_guest *guest, uint64_t value, struct err **err);
 int set_apply_balloon(const struct set_guest *guest, uint64_t value);

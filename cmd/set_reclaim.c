@@ -14,7 +14,6 @@
 #include "cmd/guest.h"
 #include "cmd/report.h"
 #include "cmd/set.h"
-#include "host/cgroup.h"
 #include "host/file.h"
 #include "host/meminfo.h"
 #include "host/reclaim.h"
@@ -24,28 +23,12 @@ enum { LIMIT_MS = 60000, REASON_MAX = 128 };
 /* Swap counts as full with less than this left: the kernel takes it in clusters. */
 static const uint64_t swap_rest = UINT64_C(1) << 20;
 
-/* The path of the guest's group from "/". */
-static int find_group(const struct set_guest *guest, char path[PATH_MAX], struct err **err)
-{
-	const char *group = json_string_value(json_object_get(guest->show, "cgroup"));
-	const char *reason = json_string_value(json_object_get(guest->show, "cgroup_reason"));
-	struct host_cgroup host;
-
-	if (!group)
-		return err_set(err, ERR_FAILED, 0, "it has no cgroup of its own: %s",
-			       reason ? reason : "no reason is known");
-	if (host_read_cgroup(guest->root_fd, &host, err) < 0)
-		return -1;
-	snprintf(path, PATH_MAX, "%s/%s", host.mount, group);
-	return 0;
-}
-
 int set_check_reclaim(const struct set_guest *guest, uint64_t value, struct err **err)
 {
 	char group[PATH_MAX];
 
 	(void)value;
-	if (find_group(guest, group, err) < 0)
+	if (set_find_group(guest, group, err) < 0)
 		return -1;
 	return host_check_reclaim(guest->root_fd, group, err);
 }
@@ -135,7 +118,7 @@ int set_apply_reclaim(const struct set_guest *guest, uint64_t value)
 	char group[PATH_MAX];
 	struct err *err = NULL;
 
-	if (find_group(guest, group, &err) == 0 && reclaim(guest, group, value, &err) == 0)
+	if (set_find_group(guest, group, &err) == 0 && reclaim(guest, group, value, &err) == 0)
 		return 0;
 	err_wrap(&err, "guest %s: reclaim", guest->name);
 	return report_err(&err);

@@ -16,6 +16,7 @@
 #include "base/size.h"
 #include "cmd/command.h"
 #include "cmd/guest.h"
+#include "cmd/guest_promise.h"
 #include "cmd/memory_report.h"
 #include "cmd/memory_view.h"
 #include "cmd/options.h"
@@ -94,6 +95,35 @@ static void print_guest(json_t *show)
 	print_value("resets", json_object_get(show, "resets"));
 }
 
+static json_t *promise_to_json(const struct guest_promise *g)
+{
+	const struct promise *p = &g->promise;
+
+	return json_pack("{s:I, s:I, s:I, s:i, s:b}", "guarantee", (json_int_t)p->guarantee,
+			 "memory_limit", (json_int_t)p->limit, "overhead", (json_int_t)p->overhead,
+			 "weight", (int)g->weight, "best_effort", p->best_effort);
+}
+
+static void print_promise(const struct guest_promise *g)
+{
+	const struct promise *p = &g->promise;
+	char text[SIZE_TEXT_MAX];
+
+	if (p->best_effort) {
+		print_row("promised", "nothing (best effort)");
+	} else if (p->memory == 0) {
+		print_row("guarantee", "all of it: huge pages are set aside");
+	} else {
+		print_row("guarantee", size_format(p->guarantee, text));
+		print_row("memory limit", size_format(p->limit, text));
+	}
+	print_row("overhead", size_format(p->overhead, text));
+	if (g->weight > 0) {
+		print_label("weight");
+		printf("%u\n", g->weight);
+	}
+}
+
 /* How the guests of one call are shown. */
 struct showing {
 	struct memory_host host;
@@ -112,6 +142,8 @@ static int show_guest(const char *name, struct showing *showing, struct err **er
 	guest_renew_stats(name, show);
 
 	bool known = memory_view_read(&showing->host, show, &view, &why) == 0;
+	struct guest_promise promise;
+	bool promised = guest_promise_read(showing->host.root_fd, show, &promise, NULL) == 0;
 
 	if (!known)
 		report_line("guest %s: what its memory costs the host can't be read: %s", name,
@@ -119,11 +151,17 @@ static int show_guest(const char *name, struct showing *showing, struct err **er
 	if (showing->list) {
 		if (known)
 			memory_report_add(&view, show);
+		json_object_set_new(show, "promise",
+				    promised ? promise_to_json(&promise) : json_null());
 		json_array_append(showing->list, show);
 	} else {
 		if (showing->n > 0)
 			putchar('\n');
 		print_guest(show);
+		if (promised)
+			print_promise(&promise);
+		else
+			print_row("promised", "nothing (it has no cgroup)");
 		if (known)
 			memory_report_print(&view);
 	}

@@ -17,6 +17,9 @@ _lodge_value() {
 		;;
 	-c | --cpus) mapfile -t COMPREPLY < <(compgen -W '1 2 4 8' -- "$cur") ;;
 	-m | --memory) mapfile -t COMPREPLY < <(compgen -W '256M 512M 1G 2G 4G' -- "$cur") ;;
+	-g | --guarantee) mapfile -t COMPREPLY < <(compgen -W '0 128M 256M 512M 1G' -- "$cur") ;;
+	-w | --weight) mapfile -t COMPREPLY < <(compgen -W '10 50 100 200 1000' -- "$cur") ;;
+	--fits) mapfile -t COMPREPLY < <(compgen -W '256M 512M 1G 2G 4G' -- "$cur") ;;
 	-s | --sort)
 		mapfile -t COMPREPLY < <(compgen -W 'name state cpu vcpu size resident private cache merged swapped balloon \
 			reported untouched overhead swap-in swap-out faults free available age' -- "$cur")
@@ -66,7 +69,7 @@ _lodge() {
 	_lodge_value "$prev" "$verb" && return
 
 	case $verb in
-	run) options='--kernel --initrd --name --cpus --memory --append --boot --on-reset --backing --thp --lock --prefault --merge --balloon --config --escape --detach --help' ;;
+	run) options='--kernel --initrd --name --cpus --memory --guarantee --weight --best-effort --append --boot --on-reset --backing --thp --lock --prefault --merge --balloon --config --escape --detach --help' ;;
 	ps) options='--json --help' ;;
 	top) options='--once --json --sort --reverse --interval --help' ;;
 	show) options='--json --all --help' ;;
@@ -78,7 +81,7 @@ _lodge() {
 	pause) options='--all --help' ;;
 	resume) options='--all --help' ;;
 	wait) options='--help' ;;
-	host) options='--json --help' ;;
+	host) options='--json --fits --help' ;;
 	doctor) options='--json --probe-kvm --help' ;;
 	help) options='--help' ;;
 	version) options='--help' ;;
@@ -94,7 +97,7 @@ _lodge() {
 			mapfile -t COMPREPLY < <(compgen -W "$(_lodge_names)" -- "$cur")
 		elif [[ ${COMP_WORDS[COMP_CWORD]} != '=' && ${COMP_WORDS[COMP_CWORD - 1]} != '=' ]]; then
 			compopt -o nospace
-			mapfile -t COMPREPLY < <(compgen -W 'balloon= reclaim=' -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W 'guarantee= memory-limit= weight= balloon= reclaim=' -- "$cur")
 		fi
 		;;
 	show | balloon | console | stop | kill | pause | resume | wait)

@@ -33,6 +33,9 @@ complete -c lodge -n "__fish_seen_subcommand_from run" -s i -l initrd -r -F -d '
 complete -c lodge -n "__fish_seen_subcommand_from run" -s n -l name -x -d "The guest's name"
 complete -c lodge -n "__fish_seen_subcommand_from run" -s c -l cpus -x -a '1 2 4 8' -d 'How many vCPUs'
 complete -c lodge -n "__fish_seen_subcommand_from run" -s m -l memory -x -a '256M 512M 1G 2G 4G' -d 'Its RAM'
+complete -c lodge -n "__fish_seen_subcommand_from run" -s g -l guarantee -x -a '0 128M 256M 512M 1G' -d "What is always in the host's RAM"
+complete -c lodge -n "__fish_seen_subcommand_from run" -s w -l weight -x -a '10 50 100 200 1000' -d 'Its share of processors and disks'
+complete -c lodge -n "__fish_seen_subcommand_from run" -l best-effort -d 'Promise it nothing'
 complete -c lodge -n "__fish_seen_subcommand_from run" -s a -l append -x -d "Added to the kernel's command line"
 complete -c lodge -n "__fish_seen_subcommand_from run" -s b -l boot -x -a 'auto unpack direct' -d 'How the kernel is booted'
 complete -c lodge -n "__fish_seen_subcommand_from run" -s r -l on-reset -x -a 'restart stop' -d 'What a reset does'
@@ -63,10 +66,11 @@ complete -c lodge -n "__fish_seen_subcommand_from kill" -s a -l all -d 'Every gu
 complete -c lodge -n "__fish_seen_subcommand_from pause" -s a -l all -d 'Every guest'
 complete -c lodge -n "__fish_seen_subcommand_from resume" -s a -l all -d 'Every guest'
 complete -c lodge -n "__fish_seen_subcommand_from host" -s j -l json -d 'As JSON'
+complete -c lodge -n "__fish_seen_subcommand_from host" -l fits -x -a '256M 512M 1G 2G 4G' -d 'How many more such guests fit'
 complete -c lodge -n "__fish_seen_subcommand_from doctor" -s j -l json -d 'As JSON'
 complete -c lodge -n "__fish_seen_subcommand_from doctor" -s k -l probe-kvm -d 'Only say whether KVM runs guests'
 complete -c lodge -n "__fish_seen_subcommand_from $verbs" -s h -l help -d 'Show a short help'
 
-complete -c lodge -n "__fish_seen_subcommand_from set" -a 'balloon= reclaim=' -d 'A key'
+complete -c lodge -n "__fish_seen_subcommand_from set" -a 'guarantee= memory-limit= weight= balloon= reclaim=' -d 'A key'
 complete -c lodge -n "__fish_seen_subcommand_from show set balloon console stop kill pause resume wait" -a '(__lodge_names)'
 complete -c lodge -n "__fish_seen_subcommand_from help" -a "$verbs"

@@ -139,3 +139,19 @@ int host_read_cgroup(int root_fd, struct host_cgroup *ret_cgroup, struct err **e
 	*ret_cgroup = cgroup;
 	return 0;
 }
+
+int host_read_limit(int root_fd, const char *path, uint64_t *ret_limit, struct err **err)
+{
+	_cleanup_free_ char *text = NULL;
+	uint64_t limit = UINT64_MAX;
+
+	if (host_read_text(root_fd, path, &text, err) < 0)
+		return -1;
+
+	const char *p = text;
+
+	if (strcmp(text, "max") != 0 && (!host_scan_number(&p, &limit) || *p))
+		return err_set(err, ERR_FAILED, 0, "/%s holds no limit", path);
+	*ret_limit = limit;
+	return 0;
+}

@@ -4,6 +4,7 @@
 #define LODGE_HOST_CGROUP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct err;
 
@@ -27,5 +28,8 @@ int host_read_cgroup(int root_fd, struct host_cgroup *ret_cgroup, struct err **e
 /* Hands those of the wanted controllers that the group at path has on to its children
  * (cgroup.subtree_control). Memory is an error if it can't be had; the others are gladly taken. */
 int host_enable_controllers(int root_fd, const char *path, unsigned wanted, struct err **err);
+
+/* A file that holds a number, or the word max, which is UINT64_MAX. */
+int host_read_limit(int root_fd, const char *path, uint64_t *ret_limit, struct err **err);
 
 #endif

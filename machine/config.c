@@ -44,6 +44,7 @@ void vm_config_init(struct vm_config *config)
 	*config = (struct vm_config){
 		.cpus = 1,
 		.memory = 512 * MIB,
+		.weight = PROMISE_WEIGHT_DEFAULT,
 		.boot = VM_BOOT_AUTO,
 		.on_reset = VM_RESET_RESTART,
 		.balloon = VIRTIO_BALLOON_ALL,
@@ -298,22 +299,47 @@ static int read_cpus(struct vm_config *config, const json_t *json, struct err **
 	return 0;
 }
 
+static int read_size(const json_t *json, uint64_t *bytes, struct err **err)
+{
+	if (json_is_string(json))
+		return size_parse(json_string_value(json), bytes, err);
+	if (!json_is_integer(json) || json_integer_value(json) < 0)
+		return err_set(err, ERR_USAGE, 0,
+			       "must be a size such as \"512M\", or a number of bytes");
+	*bytes = (uint64_t)json_integer_value(json);
+	return 0;
+}
+
 static int read_memory(struct vm_config *config, const json_t *json, struct err **err)
 {
 	uint64_t memory;
 
-	if (json_is_string(json)) {
-		if (size_parse(json_string_value(json), &memory, err) < 0)
-			return -1;
-	} else if (json_is_integer(json) && json_integer_value(json) >= 0) {
-		memory = (uint64_t)json_integer_value(json);
-	} else {
-		return err_set(err, ERR_USAGE, 0,
-			       "must be a size such as \"512M\", or a number of bytes");
-	}
-	if (check_memory(memory, err) < 0)
+	if (read_size(json, &memory, err) < 0 || check_memory(memory, err) < 0)
 		return -1;
 	config->memory = memory;
+	return 0;
+}
+
+static int read_guarantee(struct vm_config *config, const json_t *json, struct err **err)
+{
+	return read_size(json, &config->guarantee, err);
+}
+
+static int check_weight(json_int_t weight, struct err **err)
+{
+	if (weight < PROMISE_WEIGHT_MIN || weight > PROMISE_WEIGHT_MAX)
+		return err_set(err, ERR_USAGE, 0, "%" JSON_INTEGER_FORMAT " is not from %d to %d",
+			       weight, PROMISE_WEIGHT_MIN, PROMISE_WEIGHT_MAX);
+	return 0;
+}
+
+static int read_weight(struct vm_config *config, const json_t *json, struct err **err)
+{
+	if (!json_is_integer(json))
+		return err_set(err, ERR_USAGE, 0, "must be a whole number");
+	if (check_weight(json_integer_value(json), err) < 0)
+		return -1;
+	config->weight = (unsigned)json_integer_value(json);
 	return 0;
 }
 
@@ -368,6 +394,11 @@ static int read_merge(struct vm_config *config, const json_t *json, struct err *
 	return read_flag(json, &config->ram.merge, err);
 }
 
+static int read_best_effort(struct vm_config *config, const json_t *json, struct err **err)
+{
+	return read_flag(json, &config->best_effort, err);
+}
+
 static int read_balloon(struct vm_config *config, const json_t *json, struct err **err)
 {
 	if (!json_is_string(json))
@@ -379,11 +410,23 @@ static const struct {
 	const char *name;
 	int (*read)(struct vm_config *config, const json_t *json, struct err **err);
 } members[] = {
-	{ "name", read_name },	   { "kernel", read_kernel },	  { "initrd", read_initrd },
-	{ "append", read_append }, { "cpus", read_cpus },	  { "memory", read_memory },
-	{ "boot", read_boot },	   { "on_reset", read_on_reset }, { "backing", read_backing },
-	{ "thp", read_thp },	   { "lock", read_lock },	  { "prefault", read_prefault },
-	{ "merge", read_merge },   { "balloon", read_balloon },
+	{ "name", read_name },
+	{ "kernel", read_kernel },
+	{ "initrd", read_initrd },
+	{ "append", read_append },
+	{ "cpus", read_cpus },
+	{ "memory", read_memory },
+	{ "boot", read_boot },
+	{ "on_reset", read_on_reset },
+	{ "backing", read_backing },
+	{ "thp", read_thp },
+	{ "lock", read_lock },
+	{ "prefault", read_prefault },
+	{ "merge", read_merge },
+	{ "balloon", read_balloon },
+	{ "guarantee", read_guarantee },
+	{ "weight", read_weight },
+	{ "best_effort", read_best_effort },
 };
 
 static int read_member(struct vm_config *config, const char *name, const json_t *json,
@@ -397,7 +440,8 @@ static int read_member(struct vm_config *config, const char *name, const json_t 
 	return err_set(
 	    err, ERR_USAGE, 0,
 	    "there is no member \"%s\": the members are name, kernel, initrd, append, "
-	    "cpus, memory, boot, on_reset, backing, thp, lock, prefault, merge and balloon",
+	    "cpus, memory, guarantee, weight, best_effort, boot, on_reset, backing, thp, lock, "
+	    "prefault, merge and balloon",
 	    name);
 }
 
@@ -440,6 +484,10 @@ json_t *vm_config_to_json(const struct vm_config *config)
 	    put_text(object, "append", config->append) < 0 ||
 	    json_object_set_new(object, "cpus", json_integer(config->cpus)) < 0 ||
 	    json_object_set_new(object, "memory", json_integer((json_int_t)config->memory)) < 0 ||
+	    json_object_set_new(object, "guarantee", json_integer((json_int_t)config->guarantee)) <
+		0 ||
+	    json_object_set_new(object, "weight", json_integer(config->weight)) < 0 ||
+	    json_object_set_new(object, "best_effort", json_boolean(config->best_effort)) < 0 ||
 	    put_text(object, "boot", vm_boot_name(config->boot)) < 0 ||
 	    put_text(object, "on_reset", vm_on_reset_name(config->on_reset)) < 0 ||
 	    put_text(object, "backing", vm_backing_name(config->ram.backing)) < 0 ||
@@ -513,6 +561,28 @@ static int check_ram(const struct vm_config *config, struct err **err)
 	return 0;
 }
 
+static int check_promise(const struct vm_config *config, struct err **err)
+{
+	char given[SIZE_TEXT_MAX];
+	char limit[SIZE_TEXT_MAX];
+
+	if (check_weight(config->weight, err) < 0)
+		return err_wrap(err, "weight");
+	if (config->guarantee > config->memory)
+		return err_set(
+		    err, ERR_USAGE, 0, "guarantee: %s are more than the guest's memory (%s)",
+		    size_format(config->guarantee, given), size_format(config->memory, limit));
+	if (config->guarantee % GUEST_RAM_PAGE)
+		return err_set(err, ERR_USAGE, 0,
+			       "guarantee: %" PRIu64 " bytes are no multiple of %d",
+			       config->guarantee, GUEST_RAM_PAGE);
+	if (config->best_effort && config->guarantee > 0)
+		return err_set(err, ERR_USAGE, 0,
+			       "guarantee: a guest of best effort is promised nothing; leave one "
+			       "out");
+	return 0;
+}
+
 int vm_config_check(const struct vm_config *config, struct err **err)
 {
 	if (config->name && vm_name_check(config->name, err) < 0)
@@ -527,5 +597,22 @@ int vm_config_check(const struct vm_config *config, struct err **err)
 		return err_wrap(err, "cpus");
 	if (check_memory(config->memory, err) < 0)
 		return err_wrap(err, "memory");
+	if (check_promise(config, err) < 0)
+		return -1;
 	return check_ram(config, err);
+}
+
+struct promise vm_config_promise(const struct vm_config *config)
+{
+	const struct guest_ram_options *ram = &config->ram;
+	uint64_t memory = ram->backing == GUEST_RAM_HUGETLB ? 0 : config->memory;
+	uint64_t guarantee = ram->lock ? memory : config->guarantee;
+
+	return (struct promise){
+		.memory = memory,
+		.limit = memory,
+		.guarantee = guarantee < memory ? guarantee : memory,
+		.overhead = promise_overhead(config->cpus, config->memory, ram->merge),
+		.best_effort = config->best_effort,
+	};
 }

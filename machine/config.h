@@ -10,8 +10,10 @@
 #define LODGE_MACHINE_CONFIG_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "ledger/promise.h"
 #include "mem/guest_ram.h"
 
 struct err;
@@ -42,14 +44,17 @@ struct vm_config {
 	char *initrd; /* path, or NULL */
 	char *append; /* command line after lodge's own defaults, or NULL */
 	unsigned cpus;
-	uint64_t memory; /* bytes, a multiple of 4096 */
+	uint64_t memory;    /* bytes, a multiple of 4096 */
+	uint64_t guarantee; /* bytes of memory that may always be in RAM, a multiple of 4096 */
+	unsigned weight;    /* its share beyond guarantees, 1 to 10000 (ledger/promise.h) */
+	bool best_effort;   /* it is promised nothing */
 	struct guest_ram_options ram;
 	unsigned balloon; /* enum virtio_balloon_option; 0: there is no balloon */
 	enum vm_boot boot;
 	enum vm_on_reset on_reset;
 };
 
-/* The defaults: 1 vCPU, 512 MiB, auto, restart. */
+/* The defaults: 1 vCPU, 512 MiB, no guarantee, a weight of 100, auto, restart. */
 void vm_config_init(struct vm_config *config);
 void vm_config_clear(struct vm_config *config);
 
@@ -61,12 +66,17 @@ int vm_config_from_json(struct vm_config *config, const json_t *json, struct err
 json_t *vm_config_to_json(const struct vm_config *config);
 
 /* Checks everything that can be checked without opening a file: kernel given, cpus 1 to
- * VM_CPUS_MAX, memory page-aligned and from VM_MEMORY_MIN to VM_MEMORY_MAX, what it's made of
- * fitting together, texts that JSON can hold (UTF-8), and the name. A name has letters, digits,
+ * VM_CPUS_MAX, memory page-aligned and from VM_MEMORY_MIN to VM_MEMORY_MAX, what it's made of and
+ * promised fitting together, texts that JSON can hold (UTF-8), and the name. A name has letters,
+ * digits,
  * '.', '_' and '-', doesn't start with '.' or '-', and is at most VM_NAME_MAX bytes long; so it is
  * safe as the name of a file. */
 int vm_config_check(const struct vm_config *config, struct err **err);
 int vm_name_check(const char *name, struct err **err);
+
+/* What such a guest is to be promised. One whose memory is locked has all of it guaranteed; one in
+ * huge pages that were set aside needs none of the rest of the host's RAM for it. */
+struct promise vm_config_promise(const struct vm_config *config);
 
 /* The words for the choices, as options and JSON have them: "auto", "unpack", "direct"; "restart",
  * "stop"; "anon", "memfd", "hugetlb"; "madvise", "always", "never". Reading another word is

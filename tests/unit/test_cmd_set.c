@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "cmd/set.h"
 
-enum { BALLOON, RECLAIM };
+enum { BALLOON = SET_BALLOON, RECLAIM = SET_RECLAIM };
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -50,9 +50,12 @@ static void words_that_are_no_keys_are_named(void **state)
 	(void)state;
 	assert_split_fails("balloon", NULL, "\"balloon\" is no KEY=VALUE");
 	assert_split_fails("ballon=1M", NULL, "there is no key \"ballon\" (did you mean balloon?)");
-	assert_split_fails("=1M", NULL, "there is no key \"\": the keys are balloon, reclaim");
-	assert_split_fails("weight=3", NULL,
-			   "there is no key \"weight\": the keys are balloon, reclaim");
+	assert_split_fails(
+	    "=1M", NULL,
+	    "there is no key \"\": the keys are guarantee, memory-limit, weight, balloon, reclaim");
+	assert_split_fails(
+	    "shares=3", NULL,
+	    "there is no key \"shares\": the keys are guarantee, memory-limit, weight, balloon, reclaim");
 	assert_split_fails("balloo=1M", NULL, "there is no key \"balloo\" (did you mean balloon?)");
 	assert_split_fails("balloon=1M", "balloon=1M", "balloon is given twice");
 	assert_split_fails("reclaim=1M", "web", "\"web\" is no KEY=VALUE");

@@ -163,7 +163,8 @@ static void json_that_was_written_reads_back_the_same(void **state)
 	vm_config_init(&copy);
 	assert_read(&config, "{\"name\": \"web\", \"kernel\": \"k\\u00e9rnel\", \"memory\": "
 			     "\"255G\", \"boot\": \"unpack\", \"on_reset\": \"stop\", "
-			     "\"backing\": \"memfd\", \"thp\": \"always\", \"lock\": true}");
+			     "\"backing\": \"memfd\", \"thp\": \"always\", \"lock\": true, "
+			     "\"guarantee\": \"1G\", \"weight\": 7, \"best_effort\": true}");
 
 	json_t *written = vm_config_to_json(&config);
 
@@ -174,6 +175,9 @@ static void json_that_was_written_reads_back_the_same(void **state)
 	json_t *again = vm_config_to_json(&copy);
 
 	assert_true(json_equal(written, again));
+	assert_int_equal(copy.guarantee, 1024 * MIB);
+	assert_int_equal(copy.weight, 7);
+	assert_true(copy.best_effort);
 	json_decref(written);
 	json_decref(again);
 }
@@ -264,6 +268,64 @@ static void what_the_kernel_can_not_do_together_is_refused(void **state)
 	assert_check_fails(&config, "thp: backing hugetlb has huge pages of its own");
 }
 
+static void what_is_promised_fits_the_guest(void **state)
+{
+	struct vm_config config;
+	char kernel[] = "vmlinuz";
+
+	(void)state;
+	vm_config_init(&config);
+	config.kernel = kernel;
+	assert_int_equal(config.guarantee, 0);
+	assert_int_equal(config.weight, 100);
+	config.guarantee = 512 * MIB;
+	assert_int_equal(vm_config_check(&config, NULL), 0);
+	config.best_effort = true;
+	assert_check_fails(&config, "guarantee: a guest of best effort is promised nothing");
+	config.best_effort = false;
+	config.guarantee = 513 * MIB;
+	assert_check_fails(&config, "guarantee: 513M are more than the guest's memory (512M)");
+	config.guarantee = 4097;
+	assert_check_fails(&config, "guarantee: 4097 bytes are no multiple of 4096");
+	config.guarantee = 4096;
+	config.weight = 0;
+	assert_check_fails(&config, "weight: 0 is not from 1 to 10000");
+	config.weight = 10001;
+	assert_check_fails(&config, "weight: 10001 is not from 1 to 10000");
+	assert_not_read("{\"guarantee\": -1}", "guarantee: must be a size");
+	assert_not_read("{\"guarantee\": true}", "guarantee: must be a size");
+	assert_not_read("{\"weight\": 20000}", "weight: 20000 is not from 1 to 10000");
+	assert_not_read("{\"weight\": \"1\"}", "weight: must be a whole number");
+	assert_not_read("{\"best_effort\": 1}", "best_effort: must be true or false");
+}
+
+static void what_a_guest_is_promised_follows_from_what_it_is(void **state)
+{
+	struct vm_config config;
+	struct promise promise;
+
+	(void)state;
+	vm_config_init(&config);
+	config.guarantee = 128 * MIB;
+	promise = vm_config_promise(&config);
+	assert_int_equal(promise.memory, 512 * MIB);
+	assert_int_equal(promise.limit, 512 * MIB);
+	assert_int_equal(promise.guarantee, 128 * MIB);
+	assert_int_equal(promise.overhead, promise_overhead(1, 512 * MIB, false));
+	config.ram.merge = true;
+	assert_int_equal(vm_config_promise(&config).overhead, promise_overhead(1, 512 * MIB, true));
+	/* What can't be swapped is all guaranteed; what is set aside already needs nothing. */
+	config.ram.lock = true;
+	assert_int_equal(vm_config_promise(&config).guarantee, 512 * MIB);
+	config.ram.backing = GUEST_RAM_HUGETLB;
+	promise = vm_config_promise(&config);
+	assert_int_equal(promise.memory, 0);
+	assert_int_equal(promise.guarantee, 0);
+	assert_true(promise.overhead > 0);
+	config.best_effort = true;
+	assert_true(vm_config_promise(&config).best_effort);
+}
+
 static void names_are_safe_as_file_names(void **state)
 {
 	static const char *const good[] = { "a", "web-1", "A.b_c", "_x", "9lives" };
@@ -299,6 +361,8 @@ int main(void)
 		cmocka_unit_test(a_guest_needs_a_kernel_and_sound_numbers),
 		cmocka_unit_test(a_balloon_is_read_and_written_in_words),
 		cmocka_unit_test(what_the_kernel_can_not_do_together_is_refused),
+		cmocka_unit_test(what_is_promised_fits_the_guest),
+		cmocka_unit_test(what_a_guest_is_promised_follows_from_what_it_is),
 		cmocka_unit_test(names_are_safe_as_file_names),
 	};
 

@@ -58,29 +58,47 @@ static bool is_there(const char *path)
 	return faccessat(root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* What a new group has in it. */
+static const struct {
+	const char *file;
+	const char *text;
+} new_group[] = {
+	{ "cgroup.subtree_control", "" }, { "cgroup.events", "populated 0\nfrozen 0\n" },
+	{ "cpu.weight", "100\n" },	  { "memory.current", "0\n" },
+	{ "memory.stat", "file 0\n" },	  { "memory.min", "0\n" },
+	{ "memory.max", "max\n" },	  { "memory.swap.current", "0\n" },
+	{ "memory.swap.max", "max\n" },	  { "memory.oom.group", "0\n" },
+};
+
+static void write_in(const char *group, const char *file, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", group, file);
+	write_file(path, text);
+}
+
 static void make_group(const char *path, const char *controllers, const char *processes)
 {
-	char file[128];
-
 	make_dir(path);
-	snprintf(file, sizeof(file), "%s/cgroup.controllers", path);
-	write_file(file, controllers);
-	snprintf(file, sizeof(file), "%s/cgroup.subtree_control", path);
-	write_file(file, "");
-	snprintf(file, sizeof(file), "%s/cgroup.procs", path);
-	write_file(file, processes);
+	write_in(path, "cgroup.controllers", controllers);
+	write_in(path, "cgroup.procs", processes);
+	for (size_t i = 0; i < ARRAY_SIZE(new_group); i++)
+		write_in(path, new_group[i].file, new_group[i].text);
 }
 
 static void remove_files(const char *group)
 {
-	static const char *const files[] = { "cgroup.controllers", "cgroup.subtree_control",
-					     "cgroup.procs" };
 	char file[128];
 
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		snprintf(file, sizeof(file), "%s/%s", group, files[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(new_group); i++) {
+		snprintf(file, sizeof(file), "%s/%s", group, new_group[i].file);
 		unlinkat(root_fd, file, 0);
 	}
+	snprintf(file, sizeof(file), "%s/cgroup.controllers", group);
+	unlinkat(root_fd, file, 0);
+	snprintf(file, sizeof(file), "%s/cgroup.procs", group);
+	unlinkat(root_fd, file, 0);
 }
 
 /* A host with version 2, and an empty group that a guest named web left. */
@@ -94,11 +112,14 @@ static int make_host(void **state)
 	make_dir("proc");
 	make_dir("proc/self");
 	write_file("proc/self/mounts", "cgroup2 /" MOUNT " cgroup2 rw 0 0\n");
+	write_file("proc/meminfo", "MemTotal: 4194304 kB\nMemAvailable: 4000000 kB\n");
+	write_file("proc/swaps", "Filename\n/dev/vda partition 2097152 0 -2\n");
 	make_dir("sys");
 	make_dir("sys/fs");
 	make_group(MOUNT, "cpuset cpu io memory pids\n", "1\n");
 	make_group(SLICE, "cpu io memory\n", "");
 	make_group(SLICE "/web", "cpu io memory\n", "");
+	make_group(SLICE "/new", "cpu io memory\n", "");
 	return 0;
 }
 
@@ -112,14 +133,47 @@ static int remove_host(void **state)
 	return system(command);
 }
 
-static struct guest_cgroup *make(const char *name)
+#define MIB (UINT64_C(1) << 20)
+
+static const struct guest_cgroup_promise asked = {
+	.promise = { .memory = 512 * MIB,
+		     .limit = 512 * MIB,
+		     .guarantee = 128 * MIB,
+		     .overhead = 4 * MIB },
+	.weight = 200,
+};
+static const struct guest_cgroup_promise best_effort = {
+	.promise = { .memory = 512 * MIB,
+		     .limit = 512 * MIB,
+		     .overhead = 4 * MIB,
+		     .best_effort = true },
+	.weight = 100,
+};
+
+static struct guest_cgroup *make_as(const char *name, const struct guest_cgroup_promise *promise)
 {
 	_cleanup_err_ struct err *err = NULL;
 	struct guest_cgroup *cgroup = NULL;
 
-	if (guest_cgroup_make(root_fd, name, &cgroup, &err) < 0)
+	if (guest_cgroup_make(root_fd, name, promise, &cgroup, &err) < 0)
 		fail_msg("%s", err_message(err));
 	return cgroup;
+}
+
+static struct guest_cgroup *make(const char *name)
+{
+	return make_as(name, &asked);
+}
+
+static void assert_refused(const char *name, enum err_code code, const char *message)
+{
+	_cleanup_err_ struct err *err = NULL;
+	struct guest_cgroup *cgroup = NULL;
+
+	assert_int_equal(guest_cgroup_make(root_fd, name, &asked, &cgroup, &err), -1);
+	assert_null(cgroup);
+	assert_int_equal(err_code(err), code);
+	assert_string_equal(err_message(err), message);
 }
 
 /* A child, that has the reason for not being in the group; NULL if it is. */
@@ -138,9 +192,16 @@ static void fork_child(struct guest_cgroup *cgroup, const char *reason)
 	assert_int_equal(status, 0);
 }
 
+/* Nothing is promised without a group, and only who asks for nothing goes without. */
 static void assert_none(const char *name, const char *reason)
 {
-	struct guest_cgroup *cgroup = make(name);
+	_cleanup_err_ struct err *err = NULL;
+	struct guest_cgroup *cgroup = NULL;
+
+	assert_int_equal(guest_cgroup_make(root_fd, name, &asked, &cgroup, &err), -1);
+	if (!strstr(err_message(err), reason) || !strstr(err_message(err), "--best-effort"))
+		fail_msg("\"%s\" doesn't say \"%s\"", err_message(err), reason);
+	cgroup = make_as(name, &best_effort);
 
 	assert_null(guest_cgroup_path(cgroup));
 	assert_null(guest_cgroup_full_path(cgroup));
@@ -202,17 +263,12 @@ static void controllers_that_are_on_are_left_alone(void **state)
 
 static void a_group_with_processes_is_somebody_elses(void **state)
 {
-	_cleanup_err_ struct err *err = NULL;
-	struct guest_cgroup *cgroup = NULL;
-
 	(void)state;
 	write_file(SLICE "/web/cgroup.procs", "4711\n4712\n");
-	assert_int_equal(guest_cgroup_make(root_fd, "web", &cgroup, &err), -1);
-	assert_null(cgroup);
-	assert_int_equal(err_code(err), ERR_EXISTS);
-	assert_string_equal(err_message(err),
-			    "a guest named web is running with another runtime directory: process "
-			    "4711 is in its cgroup lodge.slice/web");
+	write_file(SLICE "/web/cgroup.events", "populated 1\nfrozen 0\n");
+	assert_refused("web", ERR_EXISTS,
+		       "a guest named web is running with another runtime directory: process "
+		       "4711 is in its cgroup lodge.slice/web");
 	assert_file(SLICE "/web/cgroup.procs", "4711\n4712\n");
 }
 
@@ -238,7 +294,7 @@ static void a_group_that_cant_be_entered_is_not_left_behind(void **state)
 	struct guest_cgroup *cgroup = make("new");
 
 	(void)state;
-	/* Nobody puts a cgroup.procs into a new directory of this tree. */
+	remove_files(SLICE "/new");
 	fork_child(cgroup, "lodge.slice/new/cgroup.procs: No such file");
 	assert_false(is_there(SLICE "/new"));
 	guest_cgroup_free(cgroup);
@@ -260,11 +316,68 @@ static void a_group_that_nobody_came_into_is_discarded(void **state)
 	struct guest_cgroup *cgroup = make("new");
 
 	(void)state;
-	assert_true(is_there(SLICE "/new"));
+	assert_file(SLICE "/memory.min", "138412032");
+	remove_files(SLICE "/new");
 	guest_cgroup_discard(cgroup);
 	assert_false(is_there(SLICE "/new"));
+	assert_file(SLICE "/memory.min", "038412032");
 	assert_false(is_locked());
 	guest_cgroup_free(cgroup);
+}
+
+static void a_promise_is_in_the_group_before_anybody_else_can_add_up(void **state)
+{
+	struct guest_cgroup *cgroup = make("web");
+
+	(void)state;
+	assert_file(SLICE "/web/memory.min", "138412032");
+	assert_file(SLICE "/web/memory.max", "541065216");
+	assert_file(SLICE "/web/memory.swap.max", "541065216");
+	assert_file(SLICE "/web/memory.oom.group", "1\n");
+	assert_file(SLICE "/web/cpu.weight", "200\n");
+	/* What the host has less 256 MiB and a 32nd. */
+	assert_file(SLICE "/memory.max", "3892314112");
+	assert_true(is_locked());
+	fork_child(cgroup, NULL);
+	guest_cgroup_free(cgroup);
+}
+
+static void a_guest_of_best_effort_is_promised_nothing_and_never_swaps(void **state)
+{
+	(void)state;
+	guest_cgroup_free(make_as("web", &best_effort));
+	assert_file(SLICE "/web/memory.min", "0\n");
+	assert_file(SLICE "/web/memory.max", "541065216");
+	assert_file(SLICE "/web/memory.swap.max", "0ax\n");
+	assert_file(SLICE "/memory.min", "0\n");
+}
+
+static void what_cant_be_promised_makes_no_group(void **state)
+{
+	_cleanup_err_ struct err *err = NULL;
+	struct guest_cgroup *cgroup = NULL;
+	struct guest_cgroup_promise much = asked;
+
+	(void)state;
+	remove_files(SLICE "/new");
+	assert_int_equal(unlinkat(root_fd, SLICE "/new", AT_REMOVEDIR), 0);
+	much.promise.memory = much.promise.limit = UINT64_C(8) << 30;
+	assert_int_equal(guest_cgroup_make(root_fd, "new", &much, &cgroup, &err), -1);
+	assert_int_equal(err_code(err), ERR_REFUSED);
+	assert_false(is_there(SLICE "/new"));
+	assert_false(is_locked());
+}
+
+static void a_name_in_use_is_told_before_the_sum(void **state)
+{
+	(void)state;
+	write_file(SLICE "/web/cgroup.procs", "4711\n");
+	write_file(SLICE "/web/cgroup.events", "populated 1\n");
+	write_file("proc/swaps", "Filename\n");
+	write_file(SLICE "/memory.max", "1048576\n");
+	assert_refused("web", ERR_EXISTS,
+		       "a guest named web is running with another runtime directory: process "
+		       "4711 is in its cgroup lodge.slice/web");
 }
 
 /* What a VM process that was killed leaves: a runtime directory with a link, and the group. */
@@ -340,6 +453,10 @@ int main(void)
 		host_test(a_group_that_cant_be_entered_is_not_left_behind),
 		host_test(the_lock_is_held_from_making_to_the_fork),
 		host_test(a_group_that_nobody_came_into_is_discarded),
+		host_test(a_promise_is_in_the_group_before_anybody_else_can_add_up),
+		host_test(a_guest_of_best_effort_is_promised_nothing_and_never_swaps),
+		host_test(what_cant_be_promised_makes_no_group),
+		host_test(a_name_in_use_is_told_before_the_sum),
 		host_test(the_group_of_a_killed_guest_goes_with_its_directory),
 		host_test(a_link_to_anything_but_a_guests_group_removes_nothing),
 		host_test(the_group_of_a_living_guest_stays),

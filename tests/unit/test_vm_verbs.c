@@ -190,9 +190,13 @@ static int start(void **state)
 		.options = VIRTIO_BALLOON_ALL,
 		.negotiated = VIRTIO_BALLOON_BASE | VIRTIO_BALLOON_STATS | VIRTIO_BALLOON_HINTING,
 	};
+
+	const struct guest_cgroup_promise nothing = { .promise.best_effort = true };
+
 	if (rundir_create("web", &vm.rundir, NULL) < 0 ||
 	    rundir_listen(vm.rundir, RUNDIR_CONTROL, SOCK_SEQPACKET, &vm.listen_fd, NULL) < 0 ||
-	    guest_cgroup_make(-1, "web", &vm.cgroup, NULL) < 0 || loop_new(&vm.loop, NULL) < 0)
+	    guest_cgroup_make(-1, "web", &nothing, &vm.cgroup, NULL) < 0 ||
+	    loop_new(&vm.loop, NULL) < 0)
 		return -1;
 	loop_set_lock(vm.loop, &vm.lock);
 

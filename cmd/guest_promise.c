@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a running guest has been promised: see guest_promise.h. */
+#include "cmd/guest_promise.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "host/cgroup.h"
+#include "ledger/ledger.h"
+
+/* RAM that its group is charged for. Huge pages that were set aside are no group's. */
+static uint64_t charged_memory(const json_t *show)
+{
+	const json_t *config = json_object_get(show, "config");
+	const char *backing = json_string_value(json_object_get(config, "backing"));
+
+	if (backing && strcmp(backing, "hugetlb") == 0)
+		return 0;
+	return (uint64_t)json_integer_value(json_object_get(show, "memory"));
+}
+
+static uint64_t rest(uint64_t have, uint64_t need)
+{
+	return have > need ? have - need : 0;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+int guest_promise_read(int root_fd, const json_t *show, struct guest_promise *ret_promise,
+		       struct err **err)
+{
+	const char *group = json_string_value(json_object_get(show, "cgroup"));
+	const char *reason = json_string_value(json_object_get(show, "cgroup_reason"));
+	struct guest_promise g = { .promise.memory = charged_memory(show) };
+	struct promise *p = &g.promise;
+	struct ledger_entry entry;
+	struct host_cgroup host;
+
+	if (!group)
+		return err_set(err, ERR_FAILED, 0, "it has no cgroup of its own: %s",
+			       reason ? reason : "no reason is known");
+	if (host_read_cgroup(root_fd, &host, err) < 0)
+		return -1;
+	g.name = json_string_value(json_object_get(show, "name"));
+	snprintf(g.slice, sizeof(g.slice), "%s/" LEDGER_SLICE, host.mount);
+	if (ledger_read_entry(root_fd, g.slice, g.name, &entry, err) < 0)
+		return -1;
+	if (entry.worst == UINT64_MAX || entry.in_ram == UINT64_MAX)
+		return err_set(err, ERR_FAILED, 0,
+			       "somebody took the limits of %s away (memory.max, memory.swap.max)",
+			       group);
+	p->best_effort = entry.worst == 0;
+	p->overhead = rest(p->best_effort ? entry.in_ram : entry.worst, p->memory);
+	p->limit = least(rest(entry.in_ram, p->overhead), p->memory);
+	p->guarantee = least(rest(entry.guaranteed, p->overhead), p->memory);
+	g.weight = entry.weight;
+	*ret_promise = g;
+	return 0;
+}
