@@ -20,8 +20,10 @@
 #include "base/loop.h"
 #include "base/size.h"
 #include "govern/act.h"
+#include "govern/danger.h"
 #include "govern/notify.h"
 #include "govern/view.h"
+#include "host/cgroup.h"
 #include "host/file.h"
 #include "host/ksm.h"
 
@@ -36,6 +38,7 @@ struct governor {
 	int lock_fd; /* held for as long as this process lives */
 	pid_t ksmd_pid;
 	struct ksm_memory memory;
+	struct danger_memory danger;
 	struct loop *loop;
 	/* What was said last, so that it isn't said every turn. */
 	char last_error[MESSAGE_MAX];
@@ -74,13 +77,17 @@ static int lock(struct governor *governor, struct err **err)
 static int prepare(struct governor *governor, struct err **err)
 {
 	bool dry_run = governor->options->dry_run;
+	bool has_ksm = host_exists(governor->root_fd, HOST_KSM_RUN_PATH);
+	struct host_cgroup host = { 0 };
 
-	if (!host_exists(governor->root_fd, HOST_KSM_RUN_PATH))
+	host_read_cgroup(governor->root_fd, &host, NULL);
+	if (!has_ksm && !(host.controllers & HOST_CONTROLLER_MEMORY))
 		return err_set(err, ERR_FAILED, 0,
-			       "this host's kernel has no KSM (/%s is missing), which is all that "
-			       "lodged governs now: guests run as well without lodged",
+			       "this host's kernel has no KSM (/%s is missing) and no memory "
+			       "controller of version 2, so there's nothing to govern: guests run "
+			       "as well without lodged",
 			       HOST_KSM_RUN_PATH);
-	if (!dry_run && !host_writable(governor->root_fd, HOST_KSM_RUN_PATH))
+	if (has_ksm && !dry_run && !host_writable(governor->root_fd, HOST_KSM_RUN_PATH))
 		return err_set(err, ERR_DENIED, 0,
 			       "KSM's settings can't be changed by this user (/%s): run lodged as "
 			       "root, or look with --dry-run",
@@ -153,6 +160,23 @@ static void print_plan(const struct governor *governor, const struct govern_view
 		       ksm_knob_format(plan->writes[i].knob, plan->writes[i].value, value));
 }
 
+/* What became of promises, on standard output or in the log. */
+static void tell_danger(struct governor *governor, const struct govern_view *view)
+{
+	char text[DANGER_TEXT_MAX];
+
+	if (!view->has_ledger)
+		return;
+	if (governor->options->once) {
+		danger_describe(&view->ledger, text);
+		printf("promises: %s\n", text);
+		return;
+	}
+	danger_decide(&view->ledger, &governor->danger, text);
+	if (*text)
+		log_line("%s", text);
+}
+
 static int take_turn(struct governor *governor, struct err **err)
 {
 	_cleanup_(govern_view_clear) struct govern_view view = { 0 };
@@ -160,6 +184,7 @@ static int take_turn(struct governor *governor, struct err **err)
 
 	if (govern_view_read(governor->root_fd, &governor->ksmd_pid, &view, err) < 0)
 		return -1;
+	tell_danger(governor, &view);
 	ksm_decide(&view, &governor->memory, &plan);
 	if (governor->options->once)
 		print_plan(governor, &view, &plan);
@@ -191,7 +216,8 @@ static void clear_timer(int fd)
 	ssize_t ignored __attribute__((unused)) = read(fd, &expired, sizeof(expired));
 }
 
-struct timer {
+/* A descriptor that the loop waits for. */
+struct event {
 	int fd;
 	struct loop_source *source;
 	struct governor *governor;
@@ -199,16 +225,29 @@ struct timer {
 
 static void on_turn(void *arg, uint32_t events)
 {
-	const struct timer *timer = arg;
+	const struct event *timer = arg;
 
 	(void)events;
 	clear_timer(timer->fd);
 	turn_and_go_on(timer->governor);
 }
 
+/* The kernel's event is that the file isn't any more what was read last. */
+static void on_swaps(void *arg, uint32_t events)
+{
+	const struct event *swaps = arg;
+	char text[4096];
+
+	(void)events;
+	lseek(swaps->fd, 0, SEEK_SET);
+	while (read(swaps->fd, text, sizeof(text)) > 0)
+		;
+	turn_and_go_on(swaps->governor);
+}
+
 static void on_watchdog(void *arg, uint32_t events)
 {
-	const struct timer *timer = arg;
+	const struct event *timer = arg;
 
 	(void)events;
 	clear_timer(timer->fd);
@@ -217,20 +256,20 @@ static void on_watchdog(void *arg, uint32_t events)
 
 static void on_signal(void *arg, uint32_t events)
 {
-	const struct timer *timer = arg;
+	const struct event *timer = arg;
 
 	(void)events;
 	loop_quit(timer->governor->loop);
 }
 
-static void clear_source(struct timer *timer)
+static void clear_source(struct event *timer)
 {
 	loop_remove(timer->source);
 	cleanup_close(&timer->fd);
 }
 
 /* A timer that goes off every us, from now on. */
-static int add_timer(struct governor *governor, struct timer *timer, uint64_t us, loop_fn fn,
+static int add_timer(struct governor *governor, struct event *timer, uint64_t us, loop_fn fn,
 		     struct err **err)
 {
 	struct timespec period = { .tv_sec = (time_t)(us / 1000000),
@@ -244,7 +283,7 @@ static int add_timer(struct governor *governor, struct timer *timer, uint64_t us
 	return loop_add(governor->loop, timer->fd, EPOLLIN, fn, timer, &timer->source, err);
 }
 
-static int add_signals(struct governor *governor, struct timer *signals, struct err **err)
+static int add_signals(struct governor *governor, struct event *signals, struct err **err)
 {
 	sigset_t set;
 
@@ -260,6 +299,17 @@ static int add_signals(struct governor *governor, struct timer *signals, struct 
 			err);
 }
 
+/* proc(5): /proc/swaps has an event, of POLLPRI, when swap comes or goes. Where it can't be waited
+ * for, the next turn sees it. */
+static void add_swaps(struct governor *governor, struct event *swaps)
+{
+	swaps->governor = governor;
+	swaps->fd = openat(governor->root_fd, "proc/swaps", O_RDONLY | O_CLOEXEC);
+	if (swaps->fd >= 0)
+		loop_add(governor->loop, swaps->fd, EPOLLPRI, on_swaps, swaps, &swaps->source,
+			 NULL);
+}
+
 static void free_loop(struct loop **loop)
 {
 	loop_free(*loop);
@@ -268,9 +318,10 @@ static void free_loop(struct loop **loop)
 static int run_loop(struct governor *governor, struct err **err)
 {
 	_cleanup_(free_loop) struct loop *loop = NULL;
-	_cleanup_(clear_source) struct timer signals = { .fd = -1 };
-	_cleanup_(clear_source) struct timer turns = { .fd = -1 };
-	_cleanup_(clear_source) struct timer watchdog = { .fd = -1 };
+	_cleanup_(clear_source) struct event signals = { .fd = -1 };
+	_cleanup_(clear_source) struct event turns = { .fd = -1 };
+	_cleanup_(clear_source) struct event watchdog = { .fd = -1 };
+	_cleanup_(clear_source) struct event swaps = { .fd = -1 };
 	uint64_t interval_us = (uint64_t)governor->options->interval_s * 1000000;
 	uint64_t watchdog_us = notify_watchdog_us();
 
@@ -281,8 +332,10 @@ static int run_loop(struct governor *governor, struct err **err)
 	    add_timer(governor, &turns, interval_us, on_turn, err) < 0 ||
 	    (watchdog_us > 0 && add_timer(governor, &watchdog, watchdog_us, on_watchdog, err) < 0))
 		return -1;
+	add_swaps(governor, &swaps);
 	log_line("lodged %s governs%s", LODGE_VERSION,
-		 governor->options->dry_run ? " nothing: it only says what it would do" : " KSM");
+		 governor->options->dry_run ? " nothing: it only says what it would do"
+					    : " KSM, and watches promises");
 	turn_and_go_on(governor);
 	notify("READY=1");
 	if (loop_run(loop, err) < 0)

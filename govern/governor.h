@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The governor's loop: sense (view.h), decide (ksm_policy.h), act (act.h), again and again.
+ * The governor's loop: sense (view.h), decide (danger.h, ksm_policy.h), act (act.h), again and
+ * again.
  *
  * It keeps nothing that it couldn't read again: it may be killed at any moment and started anew.
  */
@@ -19,9 +20,11 @@ struct governor_options {
 
 /* Runs until SIGTERM or SIGINT, or for one turn. Blocks these signals.
  *
+ * A turn is also taken at once when swap comes or goes.
+ *
  * Errors: ERR_EXISTS if another lodged runs, ERR_DENIED without the right to change KSM's settings,
- * ERR_FAILED if the kernel has no KSM, and for one turn what went wrong in it. In the loop that is
- * logged, and tried again. */
+ * ERR_FAILED if the host has neither KSM nor promises, and for one turn what went wrong in it. In
+ * the loop that is logged, and tried again. */
 int governor_run(int root_fd, const struct governor_options *options, struct err **err);
 
 #endif

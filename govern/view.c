@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fdio.h"
+#include "host/cgroup.h"
 #include "host/ksm.h"
 #include "host/task.h"
 
@@ -87,6 +88,19 @@ static void read_ksm(int root_fd, struct govern_view *view)
 			      known(ksm.pages_unshared) + known(ksm.pages_volatile);
 }
 
+/* A ledger that can't be read now is read with the next turn. */
+static bool read_ledger(int root_fd, struct ledger *ret_ledger)
+{
+	struct host_cgroup host;
+	char slice[sizeof(host.mount) + sizeof("/" LEDGER_SLICE)];
+
+	if (host_read_cgroup(root_fd, &host, NULL) < 0 || !host.mounted ||
+	    !(host.controllers & HOST_CONTROLLER_MEMORY))
+		return false;
+	snprintf(slice, sizeof(slice), "%s/" LEDGER_SLICE, host.mount);
+	return ledger_read(root_fd, slice, ret_ledger, NULL) == 0;
+}
+
 static uint64_t read_ksmd(int root_fd, pid_t *ksmd_pid)
 {
 	uint64_t ms;
@@ -104,6 +118,7 @@ int govern_view_read(int root_fd, pid_t *ksmd_pid, struct govern_view *ret_view,
 
 	if (read_guests(&view, err) < 0)
 		return -1;
+	view.has_ledger = read_ledger(root_fd, &view.ledger);
 	read_ksm(root_fd, &view);
 	view.ksmd_ms = read_ksmd(root_fd, ksmd_pid);
 	view.now_ms = clock_boot_ms();

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "govern/ksm_knobs.h"
+#include "ledger/ledger.h"
 #include "machine/config.h"
 
 struct err;
@@ -30,6 +31,9 @@ struct govern_view {
 	uint64_t now_ms; /* CLOCK_BOOTTIME */
 	struct govern_guest *guests;
 	size_t n_guests;
+
+	bool has_ledger; /* something can be promised on this host */
+	struct ledger ledger;
 
 	bool has_ksm;
 	uint64_t knobs[KSM_KNOBS]; /* HOST_UNKNOWN: this kernel has no such setting */

@@ -104,6 +104,30 @@ def test_the_daemon_follows_the_guests():
     assert "guest first is new" in daemon.log and "no guest wants merging any more" in daemon.log
 
 
+def test_swap_that_goes_and_comes_is_told_at_once():
+    swaps = [line.split()[0] for line in pathlib.Path("/proc/swaps").read_text().splitlines()[1:]]
+    if not swaps:
+        pytest.skip("this host has no swap to take away")
+    said = []
+    with Guest(name="large", kernel_path=bare("spin"), memory="4G"):
+        # The first turn is long past, and the next would be in an hour.
+        with governor("--interval", "3600") as daemon:
+            eventually("it has begun", lambda: said.append(daemon.stderr.readline()) or "governs" in said[-1], 30)
+            time.sleep(1)
+            began = time.monotonic()
+            subprocess.run(["swapoff", "-a"], check=True)
+            try:
+                said.append(daemon.stderr.readline())
+                assert "guests' memory is in danger" in said[-1] and "more swap or RAM" in said[-1], said
+            finally:
+                for device in swaps:
+                    subprocess.run(["swapon", device], check=True)
+            said.append(daemon.stderr.readline())
+            assert "every promise can be kept again" in said[-1], said
+            assert time.monotonic() - began < 10
+        assert "every promise can be kept" in lodged("--once", "--dry-run").stdout
+
+
 def test_a_killed_one_is_made_up_for_by_the_next():
     before = settings()
     with merging("survivor") as guest:

@@ -68,6 +68,12 @@ def slice_limit(size):
         limit.write_text(before, encoding="ascii")
 
 
+def ooms(path):
+    """How often memory ran out in a group, and how many processes were ended for it, below it too."""
+    events = dict(line.split() for line in (path / "memory.events").read_text(encoding="ascii").splitlines())
+    return int(events["oom"]), int(events["oom_kill"])
+
+
 def entries():
     """What the kernel holds of promises: the groups with a process in them."""
     return {path.name: path for path in SLICE.iterdir()
@@ -187,8 +193,7 @@ def test_best_effort_is_ended_before_a_promise_is_broken():
                 eventually("it is gone", lambda: not pathlib.Path(f"/proc/{other.pid}").exists())
             assert promised.state() == "running"
             assert charged(promised) >= 88 * MIB and charged(promised, "memory.swap.current") == 0
-            events = dict(line.split() for line in (group(promised) / "memory.events").read_text(encoding="ascii").splitlines())
-            assert events["oom_kill"] == "0"
+            assert ooms(group(promised)) == (0, 0)
 
 
 def test_a_guarantee_stays_in_ram_while_neighbours_take_all_the_rest():
@@ -196,6 +201,7 @@ def test_a_guarantee_stays_in_ram_while_neighbours_take_all_the_rest():
     with slice_limit(208 * MIB), contextlib.ExitStack() as stack:
         promised = stack.enter_context(Guest(memory="128M", options=["--guarantee", "128M"]).ready())
         others = [stack.enter_context(Guest(memory="160M").ready()) for _ in range(2)]
+        before = ooms(SLICE)
         promised.order("fill 48M 1")
         lowest = charged(promised)
         assert charged(promised, "memory.swap.current") == 0
@@ -208,9 +214,9 @@ def test_a_guarantee_stays_in_ram_while_neighbours_take_all_the_rest():
         assert lowest >= 48 * MIB
         for seed, guest in enumerate([promised, *others], 1):
             guest.order(f"verify {seed}")
-        for path in (SLICE, *entries().values()):
-            events = dict(line.split() for line in (path / "memory.events").read_text(encoding="ascii").splitlines())
-            assert events["oom_kill"] == events["oom"] == "0", path
+        assert ooms(SLICE) == before
+        for name, path in entries().items():
+            assert ooms(path) == (0, 0), name
 
 
 def test_a_promise_is_changed_whole_or_not_at_all():

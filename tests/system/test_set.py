@@ -207,11 +207,16 @@ def test_reclaim_needs_a_cgroup():
     with Guest(kernel_path=bare("halt"), memory="8M") as guest:
         # A guest that was started where none could be had says the same; here the group's file is gone.
         control = pathlib.Path("/sys/fs/cgroup/lodge.slice/cgroup.subtree_control")
+        promises = {file: file.read_text(encoding="ascii") for name in ("memory.min", "memory.max", "memory.swap.max")
+                    for file in SLICE.glob(f"*/{name}")}
         control.write_text("-memory", encoding="ascii")
         try:
             refused(1, "no memory controller", args=[guest.name, "reclaim=1M"])
         finally:
+            # Which makes the files anew.
             control.write_text("+memory", encoding="ascii")
+            for file, promise in promises.items():
+                file.write_text(promise, encoding="ascii")
 
 
 @pytest.mark.long
