@@ -53,7 +53,7 @@ clean:
 help:
 	@echo "make            build lodge in build/"
 	@echo "make setup      install what is missing of the Debian packages in tools/packages"
-	@echo "make demo       boot guests and show them (installs what is missing)"
+	@echo "make demo       more guests than RAM, and what became of promises (installs what is missing)"
 	@echo "make check      run every check (installs what is missing)"
 	@echo "make unit       unit tests, plain and under the sanitizers"
 	@echo "make system     tests that boot guests"

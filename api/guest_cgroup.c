@@ -120,11 +120,17 @@ static int make_group(struct guest_cgroup *cgroup, int root_fd, const struct led
 		      const struct guest_cgroup_promise *asked, struct err **err)
 {
 	const char *group = cgroup->full_path + 1;
+	bool made = mkdirat(root_fd, group, 0755) == 0;
 
-	if (mkdirat(root_fd, group, 0755) < 0 && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return fail(err, group);
+
+	/* The kernel gives a new group the same. */
+	bool weighted = made && asked->weight == PROMISE_WEIGHT_DEFAULT;
+
 	if (ledger_write(root_fd, cgroup->slice, cgroup->name, ledger, &asked->promise, err) == 0 &&
-	    ledger_write_weight(root_fd, cgroup->slice, cgroup->name, asked->weight, err) == 0 &&
+	    (weighted ||
+	     ledger_write_weight(root_fd, cgroup->slice, cgroup->name, asked->weight, err) == 0) &&
 	    open_group(cgroup, root_fd, group, err) == 0)
 		return 0;
 	unlinkat(root_fd, group, AT_REMOVEDIR);
@@ -155,7 +161,7 @@ static int try_to_make(struct guest_cgroup *cgroup, int root_fd,
 		return -1;
 	ledger_sweep(root_fd, cgroup->slice);
 	if (check_name(root_fd, cgroup->full_path + 1, cgroup->name, err) < 0 ||
-	    ledger_read(root_fd, cgroup->slice, &ledger, err) < 0 ||
+	    ledger_read_quickly(root_fd, cgroup->slice, &ledger, err) < 0 ||
 	    ledger_check(&ledger, &asked->promise, NULL, err) < 0)
 		return -1;
 	return make_group(cgroup, root_fd, &ledger, asked, err);

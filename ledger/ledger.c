@@ -115,13 +115,13 @@ int ledger_limit_slice(int root_fd, const char *slice, struct err **err)
 	return write_number(root_fd, slice, NULL, "memory.max", ram - promise_reserve(ram), err);
 }
 
-/* What guests have in use of the host's RAM and swap now, without what the kernel can drop. */
-struct usage {
-	uint64_t ram;
-	uint64_t swap;
-};
+static uint64_t rest(uint64_t have, uint64_t need)
+{
+	return have > need ? have - need : 0;
+}
 
-static int read_usage(int root_fd, const char *slice, struct usage *ret_usage, struct err **err)
+/* What guests have in use of the host's RAM now, without what the kernel can drop. */
+static int read_ram_of_guests(int root_fd, const char *slice, uint64_t *ret_bytes, struct err **err)
 {
 	struct host_cgroup_memory memory;
 
@@ -130,39 +130,61 @@ static int read_usage(int root_fd, const char *slice, struct usage *ret_usage, s
 
 	uint64_t dropped = memory.file;
 
-	if (memory.shmem != HOST_UNKNOWN && memory.shmem <= dropped)
-		dropped -= memory.shmem;
-	ret_usage->ram = memory.current > dropped ? memory.current - dropped : 0;
-	ret_usage->swap = memory.swap == HOST_UNKNOWN ? 0 : memory.swap;
+	if (memory.shmem != HOST_UNKNOWN)
+		dropped = rest(dropped, memory.shmem);
+	*ret_bytes = rest(memory.current, dropped);
 	return 0;
 }
 
-static uint64_t rest(uint64_t have, uint64_t need)
-{
-	return have > need ? have - need : 0;
-}
+/* How a ledger is read. */
+struct reading {
+	int root_fd;
+	const char *slice;
+	bool there;	     /* the slice is */
+	bool quick;	     /* ledger_read_quickly() */
+	const char *without; /* a guest, or NULL */
+};
 
-static int read_capital(int root_fd, const char *slice, bool there, struct promise_capital *capital,
-			struct err **err)
+static int read_ram(const struct reading *r, struct promise_capital *capital, struct err **err)
 {
 	struct host_meminfo meminfo;
-	struct host_swap swap;
-	struct usage usage = { 0 };
+	uint64_t guests = 0;
 
-	if (host_read_meminfo(root_fd, &meminfo, err) < 0 ||
-	    host_read_swap(root_fd, &swap, err) < 0 ||
-	    (there && read_usage(root_fd, slice, &usage, err) < 0))
+	if (host_read_meminfo(r->root_fd, &meminfo, err) < 0)
 		return -1;
 	capital->ram = plain_ram(&meminfo);
-	capital->others = rest(rest(capital->ram, meminfo.available), usage.ram);
-	capital->swap = swap.disk;
-	/* What is on zram may be the guests'. */
-	capital->swap_other = rest(swap.disk_used, rest(usage.swap, swap.zram_used));
 	capital->limit = UINT64_MAX;
-	if (there && read_limit(root_fd, slice, NULL, "memory.max", &capital->limit, err) < 0)
+	if (r->there &&
+	    read_limit(r->root_fd, r->slice, NULL, "memory.max", &capital->limit, err) < 0)
 		return -1;
 	if (capital->limit == UINT64_MAX)
 		capital->limit = capital->ram - promise_reserve(capital->ram);
+
+	uint64_t in_use = rest(capital->ram, meminfo.available);
+
+	bool matters = !r->quick || in_use > rest(capital->ram, capital->limit);
+
+	if (r->there && matters && read_ram_of_guests(r->root_fd, r->slice, &guests, err) < 0)
+		return -1;
+	capital->others = rest(in_use, guests);
+	return 0;
+}
+
+static int read_swap(const struct reading *r, struct promise_capital *capital, struct err **err)
+{
+	struct host_swap swap;
+	uint64_t guests = 0;
+	char path[PATH_MAX];
+
+	if (host_read_swap(r->root_fd, &swap, err) < 0)
+		return -1;
+	/* A kernel without swap has no such file. */
+	if (r->there && swap.disk_used > 0)
+		host_read_number(r->root_fd, file_of(r->slice, NULL, "memory.swap.current", path),
+				 &guests, NULL);
+	capital->swap = swap.disk;
+	/* What is on zram may be the guests'. */
+	capital->swap_other = rest(swap.disk_used, rest(guests, swap.zram_used));
 	return 0;
 }
 
@@ -242,31 +264,29 @@ static const char *next_group(DIR *dir)
 	return NULL;
 }
 
-static int add_groups(int root_fd, const char *slice, const char *without, struct ledger *ledger,
-		      struct err **err)
+static int add_groups(const struct reading *r, struct ledger *ledger, struct err **err)
 {
 	const char *name;
 	DIR *dir;
-	int r = 0;
+	int rc = 0;
 
-	if (open_dir(root_fd, slice, &dir, err) < 0)
+	if (open_dir(r->root_fd, r->slice, &dir, err) < 0)
 		return -1;
-	while (r == 0 && (name = next_group(dir)))
-		if (!without || strcmp(name, without) != 0)
-			r = add_group(root_fd, slice, name, ledger, err);
+	while (rc == 0 && (name = next_group(dir)))
+		if (!r->without || strcmp(name, r->without) != 0)
+			rc = add_group(r->root_fd, r->slice, name, ledger, err);
 	closedir(dir);
-	return r;
+	return rc;
 }
 
-int ledger_read_without(int root_fd, const char *slice, const char *name, struct ledger *ret_ledger,
-			struct err **err)
+static int read_ledger(struct reading r, struct ledger *ret_ledger, struct err **err)
 {
 	struct ledger ledger = { 0 };
 	char path[PATH_MAX];
-	bool there = host_exists(root_fd, file_of(slice, NULL, "memory.max", path));
 
-	if (read_capital(root_fd, slice, there, &ledger.capital, err) < 0 ||
-	    (there && add_groups(root_fd, slice, name, &ledger, err) < 0))
+	r.there = host_exists(r.root_fd, file_of(r.slice, NULL, "memory.max", path));
+	if (read_ram(&r, &ledger.capital, err) < 0 || read_swap(&r, &ledger.capital, err) < 0 ||
+	    (r.there && add_groups(&r, &ledger, err) < 0))
 		return -1;
 	*ret_ledger = ledger;
 	return 0;
@@ -274,7 +294,24 @@ int ledger_read_without(int root_fd, const char *slice, const char *name, struct
 
 int ledger_read(int root_fd, const char *slice, struct ledger *ret_ledger, struct err **err)
 {
-	return ledger_read_without(root_fd, slice, NULL, ret_ledger, err);
+	const struct reading reading = { .root_fd = root_fd, .slice = slice };
+
+	return read_ledger(reading, ret_ledger, err);
+}
+
+int ledger_read_quickly(int root_fd, const char *slice, struct ledger *ret_ledger, struct err **err)
+{
+	const struct reading reading = { .root_fd = root_fd, .slice = slice, .quick = true };
+
+	return read_ledger(reading, ret_ledger, err);
+}
+
+int ledger_read_without(int root_fd, const char *slice, const char *name, struct ledger *ret_ledger,
+			struct err **err)
+{
+	const struct reading reading = { .root_fd = root_fd, .slice = slice, .without = name };
+
+	return read_ledger(reading, ret_ledger, err);
 }
 
 int ledger_check(const struct ledger *ledger, const struct promise *promise,

@@ -143,6 +143,21 @@ static void the_host_is_what_others_leave_of_it(void **state)
 	assert_int_equal(ledger.capital.swap_other, (100 - 10) * MIB);
 }
 
+static void a_quick_look_asks_what_guests_have_only_where_it_matters(void **state)
+{
+	struct ledger ledger;
+
+	(void)state;
+	/* 1 GiB is in use, and as much is kept for the host. */
+	assert_int_equal(ledger_read_quickly(root_fd, SLICE, &ledger, NULL), 0);
+	assert_int_equal(ledger.capital.others, 1024 * MIB);
+	assert_int_equal(promise_ram(&ledger.capital), 3072 * MIB);
+	write_in(SLICE, "memory.max", "3222274048\n");
+	assert_int_equal(ledger_read_quickly(root_fd, SLICE, &ledger, NULL), 0);
+	assert_int_equal(ledger.capital.others, (1024 - 701) * MIB);
+	assert_int_equal(promise_ram(&ledger.capital), 3073 * MIB);
+}
+
 static void huge_pages_that_are_set_aside_are_not_there(void **state)
 {
 	(void)state;
@@ -313,6 +328,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		host_test(what_guests_were_promised_is_in_their_groups),
 		host_test(the_host_is_what_others_leave_of_it),
+		host_test(a_quick_look_asks_what_guests_have_only_where_it_matters),
 		host_test(huge_pages_that_are_set_aside_are_not_there),
 		host_test(a_group_without_a_process_counts_for_nothing),
 		host_test(a_group_that_goes_meanwhile_counts_for_nothing),
