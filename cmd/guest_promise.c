@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/sums.h"
 #include "host/cgroup.h"
 #include "ledger/ledger.h"
 
@@ -18,16 +19,6 @@ static uint64_t charged_memory(const json_t *show)
 	if (backing && strcmp(backing, "hugetlb") == 0)
 		return 0;
 	return (uint64_t)json_integer_value(json_object_get(show, "memory"));
-}
-
-static uint64_t rest(uint64_t have, uint64_t need)
-{
-	return have > need ? have - need : 0;
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
 }
 
 int guest_promise_read(int root_fd, const json_t *show, struct guest_promise *ret_promise,

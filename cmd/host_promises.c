@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/size.h"
+#include "base/sums.h"
 #include "cmd/memory_report.h"
 #include "host/cgroup.h"
 #include "machine/config.h"
@@ -28,11 +29,6 @@ int host_promises_read(int root_fd, struct ledger *ret_ledger, struct err **err)
 		return err_set(err, ERR_FAILED, 0, "/%s has no memory controller", host.mount);
 	snprintf(slice, sizeof(slice), "%s/" LEDGER_SLICE, host.mount);
 	return ledger_read(root_fd, slice, ret_ledger, err);
-}
-
-static uint64_t rest(uint64_t have, uint64_t need)
-{
-	return have > need ? have - need : 0;
 }
 
 /* What guarantees, and what memory, can be promised besides. */

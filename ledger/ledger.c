@@ -15,7 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/fdio.h"
+#include "base/sums.h"
 #include "host/cgroup.h"
 #include "host/cgroup_memory.h"
 #include "host/fields.h"
@@ -113,11 +113,6 @@ int ledger_limit_slice(int root_fd, const char *slice, struct err **err)
 	uint64_t ram = plain_ram(&meminfo);
 
 	return write_number(root_fd, slice, NULL, "memory.max", ram - promise_reserve(ram), err);
-}
-
-static uint64_t rest(uint64_t have, uint64_t need)
-{
-	return have > need ? have - need : 0;
 }
 
 /* What guests have in use of the host's RAM now, without what the kernel can drop. */

@@ -2,20 +2,11 @@
 /* The arithmetic of promises: see promise.h. What is refused is explained in refuse.c. */
 #include "ledger/promise.h"
 
+#include "base/sums.h"
+
 #define KIB UINT64_C(1024)
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* What is left of have when need is taken away, or 0. */
-static uint64_t rest(uint64_t have, uint64_t need)
-{
-	return have > need ? have - need : 0;
-}
 
 /* Sums are shown in MiB, so what isn't a guest's own figure is made whole. */
 static uint64_t whole_up(uint64_t bytes)
