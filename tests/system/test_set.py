@@ -174,11 +174,12 @@ def test_reclaim_says_when_swap_is_full(plain):
         pytest.skip("this host has no swap")
     plain.order("fill 128M 9")
     limit = SLICE / plain.name / "memory.swap.max"
+    before = limit.read_text(encoding="ascii")
     limit.write_text("16M", encoding="ascii")
     try:
         done = lodge("set", plain.name, "reclaim=128M", check=False)
     finally:
-        limit.write_text("max", encoding="ascii")
+        limit.write_text(before, encoding="ascii")
     assert done.returncode == TIMEOUT
     assert "the kernel took only" in done.stderr and "may swap no more than 16M" in done.stderr
     assert done.stderr.count("\n") == 1
