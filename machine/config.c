@@ -312,7 +312,7 @@ static int read_size(const json_t *json, uint64_t *bytes, struct err **err)
 
 static int read_memory(struct vm_config *config, const json_t *json, struct err **err)
 {
-	uint64_t memory;
+	uint64_t memory = 0;
 
 	if (read_size(json, &memory, err) < 0 || check_memory(memory, err) < 0)
 		return -1;
