@@ -2,13 +2,10 @@
 /* What a running guest has been promised: see guest_promise.h. */
 #include "cmd/guest_promise.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/sums.h"
-#include "host/cgroup.h"
-#include "ledger/ledger.h"
 
 /* RAM that its group is charged for. Huge pages that were set aside are no group's. */
 static uint64_t charged_memory(const json_t *show)
@@ -29,15 +26,13 @@ int guest_promise_read(int root_fd, const json_t *show, struct guest_promise *re
 	struct guest_promise g = { .promise.memory = charged_memory(show) };
 	struct promise *p = &g.promise;
 	struct ledger_entry entry;
-	struct host_cgroup host;
 
 	if (!group)
 		return err_set(err, ERR_FAILED, 0, "it has no cgroup of its own: %s",
 			       reason ? reason : "no reason is known");
-	if (host_read_cgroup(root_fd, &host, err) < 0)
+	if (ledger_find(root_fd, g.slice, err) < 0)
 		return -1;
 	g.name = json_string_value(json_object_get(show, "name"));
-	snprintf(g.slice, sizeof(g.slice), "%s/" LEDGER_SLICE, host.mount);
 	if (ledger_read_entry(root_fd, g.slice, g.name, &entry, err) < 0)
 		return -1;
 	if (entry.worst == UINT64_MAX || entry.in_ram == UINT64_MAX)

@@ -4,15 +4,14 @@
 #define LODGE_CMD_GUEST_PROMISE_H
 
 #include <jansson.h>
-#include <limits.h>
 
-#include "ledger/promise.h"
+#include "ledger/ledger.h"
 
 struct err;
 
 struct guest_promise {
-	char slice[PATH_MAX]; /* from "/" */
-	const char *name;     /* a part of show */
+	char slice[LEDGER_SLICE_MAX]; /* from "/" */
+	const char *name;	      /* a part of show */
 	struct promise promise;
 	unsigned weight; /* 0: processors aren't shared by weight */
 };

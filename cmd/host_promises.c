@@ -3,7 +3,6 @@
 #include "cmd/host_promises.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,21 +12,14 @@
 #include "base/size.h"
 #include "base/sums.h"
 #include "cmd/memory_report.h"
-#include "host/cgroup.h"
 #include "machine/config.h"
 
 int host_promises_read(int root_fd, struct ledger *ret_ledger, struct err **err)
 {
-	struct host_cgroup host;
-	char slice[PATH_MAX];
+	char slice[LEDGER_SLICE_MAX];
 
-	if (host_read_cgroup(root_fd, &host, err) < 0)
+	if (ledger_find(root_fd, slice, err) < 0)
 		return -1;
-	if (!host.mounted)
-		return err_set(err, ERR_FAILED, 0, "version 2 of cgroups is not mounted");
-	if (!(host.controllers & HOST_CONTROLLER_MEMORY))
-		return err_set(err, ERR_FAILED, 0, "/%s has no memory controller", host.mount);
-	snprintf(slice, sizeof(slice), "%s/" LEDGER_SLICE, host.mount);
 	return ledger_read(root_fd, slice, ret_ledger, err);
 }
 
@@ -110,9 +102,9 @@ static void print_lack(const struct ledger *ledger)
 	}
 	if (*ledger->unlimited) {
 		print_label("  IN DANGER");
-		puts("everything, by a group that has no limit:");
-		print_label("");
-		puts(ledger->unlimited);
+		printf("everything, by " LEDGER_SLICE
+		       "/%s: set its memory.max and memory.swap.max\n",
+		       ledger->unlimited);
 	}
 }
 

@@ -80,8 +80,7 @@ int set_check_promise(const struct set_guest *guest, uint64_t value, struct err 
 
 	struct promise p = change(guest, &standing.promise);
 
-	snprintf(path, sizeof(path), "%.*s/%s/memory.min", PATH_MAX - 128, standing.slice,
-		 standing.name);
+	snprintf(path, sizeof(path), "%s/%s/memory.min", standing.slice, standing.name);
 	if (!host_writable(guest->root_fd, path))
 		return err_set(err, ERR_DENIED, 0, "this user may not write to /%s", path);
 	if (check_change(guest, &p, err) < 0)

@@ -24,8 +24,7 @@ int set_check_weight(const struct set_guest *guest, uint64_t value, struct err *
 		return err_set(err, ERR_REFUSED, 0,
 			       "/%s has no cpu controller, so processors can't be shared by weight",
 			       standing.slice);
-	snprintf(path, sizeof(path), "%.*s/%s/cpu.weight", PATH_MAX - 128, standing.slice,
-		 standing.name);
+	snprintf(path, sizeof(path), "%s/%s/cpu.weight", standing.slice, standing.name);
 	if (!host_writable(guest->root_fd, path))
 		return err_set(err, ERR_DENIED, 0, "this user may not write to /%s", path);
 	return 0;

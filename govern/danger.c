@@ -32,7 +32,7 @@ static void describe_lack(const struct ledger *ledger, const struct promise_lack
 			  char text[DANGER_TEXT_MAX])
 {
 	const struct promise_capital *c = &ledger->capital;
-	char sizes[4][SIZE_TEXT_MAX];
+	char sizes[5][SIZE_TEXT_MAX];
 
 	if (lack->ram > 0)
 		add(text,
@@ -42,7 +42,7 @@ static void describe_lack(const struct ledger *ledger, const struct promise_lack
 		    size_format(ledger->sum.guaranteed, sizes[0]),
 		    size_format(promise_slack(promise_ram(c)), sizes[1]),
 		    size_format(promise_ram(c), sizes[2]), size_format(lack->ram, sizes[3]),
-		    size_format(c->others, (char[SIZE_TEXT_MAX]){ 0 }));
+		    size_format(c->others, sizes[4]));
 	if (lack->total > 0)
 		add(text,
 		    "%sguests' memory is in danger: %s are promised, of %s of RAM and %s of swap; "

@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fdio.h"
-#include "host/cgroup.h"
 #include "host/ksm.h"
 #include "host/task.h"
 
@@ -91,14 +90,10 @@ static void read_ksm(int root_fd, struct govern_view *view)
 /* A ledger that can't be read now is read with the next turn. */
 static bool read_ledger(int root_fd, struct ledger *ret_ledger)
 {
-	struct host_cgroup host;
-	char slice[sizeof(host.mount) + sizeof("/" LEDGER_SLICE)];
+	char slice[LEDGER_SLICE_MAX];
 
-	if (host_read_cgroup(root_fd, &host, NULL) < 0 || !host.mounted ||
-	    !(host.controllers & HOST_CONTROLLER_MEMORY))
-		return false;
-	snprintf(slice, sizeof(slice), "%s/" LEDGER_SLICE, host.mount);
-	return ledger_read(root_fd, slice, ret_ledger, NULL) == 0;
+	return ledger_find(root_fd, slice, NULL) == 0 &&
+	       ledger_read(root_fd, slice, ret_ledger, NULL) == 0;
 }
 
 static uint64_t read_ksmd(int root_fd, pid_t *ksmd_pid)

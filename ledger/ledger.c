@@ -35,6 +35,20 @@ static const char *file_of(const char *slice, const char *name, const char *file
 	return path;
 }
 
+int ledger_find(int root_fd, char slice[LEDGER_SLICE_MAX], struct err **err)
+{
+	struct host_cgroup host;
+
+	if (host_read_cgroup(root_fd, &host, err) < 0)
+		return -1;
+	if (!host.mounted)
+		return err_set(err, ERR_FAILED, 0, "version 2 of cgroups is not mounted");
+	if (!(host.controllers & HOST_CONTROLLER_MEMORY))
+		return err_set(err, ERR_FAILED, 0, "/%s has no memory controller", host.mount);
+	snprintf(slice, LEDGER_SLICE_MAX, "%s/" LEDGER_SLICE, host.mount);
+	return 0;
+}
+
 int ledger_lock(int root_fd, const char *slice, int *ret_fd, struct err **err)
 {
 	_cleanup_close_ int fd = openat(root_fd, slice,

@@ -25,7 +25,7 @@ struct err;
 
 #define LEDGER_SLICE "lodge.slice"
 
-enum { LEDGER_NAME_MAX = 256 };
+enum { LEDGER_NAME_MAX = 256, LEDGER_SLICE_MAX = 288 };
 
 struct ledger {
 	struct promise_capital capital;
@@ -35,6 +35,10 @@ struct ledger {
 	 * none. */
 	char unlimited[LEDGER_NAME_MAX];
 };
+
+/* Where the slice is on this host, or would be. ERR_FAILED, with the reason, if nothing can be
+ * promised here. */
+int ledger_find(int root_fd, char slice[LEDGER_SLICE_MAX], struct err **err);
 
 /* Opens the slice's directory and takes its lock, waiting for whoever has it. It lasts until the
  * descriptor is closed or unlocked. */
