@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Decide: who has how much of the host's RAM beyond guarantees, and by what means it gets there
+ * (docs/governor.md).
+ *
+ * Guarantees are the kernel's to hold (ledger/ledger.h), and nothing here can break one: a plan
+ * never takes a guest below its floor. What is decided is the rest.
+ *
+ * Targets. Each guest's target is its part of the capacity by weight and use (share.h), between its
+ * floor and what it has a use for. It's written as memory.low, so that the kernel itself takes from
+ * those that are above theirs first, also when nobody decides anything.
+ *
+ * The host's state follows from its margin: what guests could take before the kernel has to
+ * reclaim, against a wanted margin that scales with the size of RAM (policy_wanted_margin()).
+ *
+ *	high	at least the wanted margin	nothing is taken; balloons are let go of
+ *	soft	less				balloons take what guests' kernels can spare
+ *	hard	less than a half of it		cold pages of those above their targets are
+ *reclaimed low	less than a fifth of it		and they are throttled until it's better
+ *
+ * A state is left for a better one only a quarter above its threshold.
+ *
+ * What keeps it steady: a target changes memory.low only by more than POLICY_HYSTERESIS of it; a
+ * guest loses at most POLICY_STEP of what it has in one turn; who hurts for memory (its pressure,
+ * its refaults) while it is above its target is taken half as much from each turn that it goes on
+ * hurting, down to nothing, unless somebody below its own target hurts too, who is entitled to it.
+ *
+ * All functions are pure: the same view, settings and memory give the same plan, here and in the
+ * simulator.
+ */
+#ifndef LODGE_GOVERN_POLICY_H
+#define LODGE_GOVERN_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What isn't known (HOST_UNKNOWN of host/fields.h), and no limit. */
+#define POLICY_UNKNOWN UINT64_MAX
+#define POLICY_NOBODY  SIZE_MAX
+
+enum {
+	POLICY_TAX_DEFAULT = 75, /* percent */
+	POLICY_HYSTERESIS = 32,	 /* a 32nd */
+	POLICY_STEP = 16,	 /* a 16th */
+	POLICY_FAST_MS = 1000,	 /* from turn to turn while there is something to do */
+};
+
+struct policy_settings {
+	unsigned tax_percent; /* of idle memory, 0 to SHARE_TAX_MAX */
+	unsigned interval_ms; /* from turn to turn when there's nothing to do */
+};
+
+/* A guest as it is now; bytes. */
+struct policy_guest {
+	uint64_t floor;	  /* its guarantee and overhead; 0 for one of best effort */
+	uint64_t ceiling; /* its limit and overhead */
+	unsigned weight;
+	bool best_effort;
+	uint64_t resident;	/* charged to it in RAM */
+	uint64_t swapped;	/* swapped out, compressed or not */
+	uint64_t active;	/* of resident, what it touched lately; POLICY_UNKNOWN */
+	uint64_t spare;		/* its kernel's free memory and caches; POLICY_UNKNOWN */
+	bool has_balloon;	/* one that may be used here, with a driver */
+	uint64_t balloon;	/* what that was asked to hold */
+	uint64_t refaulted;	/* came back from swap since the turn before */
+	unsigned pain_permille; /* of the time since then in which it waited for memory */
+	uint64_t low;		/* memory.low as it is */
+	uint64_t high;		/* memory.high as it is; POLICY_UNKNOWN: no limit */
+};
+
+struct policy_host {
+	uint64_t now_ms;    /* any clock that doesn't jump */
+	uint64_t capacity;  /* RAM that guests may have together */
+	uint64_t used;	    /* that they have, without what the kernel can drop */
+	uint64_t available; /* that the host could give without swapping */
+};
+
+enum policy_state { POLICY_HIGH, POLICY_SOFT, POLICY_HARD, POLICY_LOW };
+
+/* "high" and so on. */
+const char *policy_state_name(enum policy_state state);
+/* What is wanted of margin on a host with so much RAM for guests: 6 % of its first 4 GiB, 4 % of
+ * the next 8, 2 % of the next 16 and 1 % of the rest. */
+uint64_t policy_wanted_margin(uint64_t capacity);
+/* What there is of it. */
+uint64_t policy_margin(const struct policy_host *host);
+
+/* What is remembered of a guest from turn to turn; all zeros at first. */
+struct policy_guest_memory {
+	unsigned backoff; /* takings are halved so often */
+	uint64_t balloon; /* what its balloon was last asked to hold here */
+};
+
+/* Of the host; all zeros at first. */
+struct policy_memory {
+	enum policy_state state;
+};
+
+/* Why a guest's memory changes, in the words of policy_reason_text(). */
+enum policy_reason {
+	POLICY_STAYS,
+	POLICY_TAKES_BALLOON,  /* its kernel can spare it */
+	POLICY_TAKES_RECLAIM,  /* it has more than its part */
+	POLICY_TAKES_THROTTLE, /* the same, and the host has hardly any margin */
+	POLICY_GIVES_BALLOON,  /* it needs it, or nobody else does */
+	POLICY_GIVES_THROTTLE, /* it's throttled no more */
+	POLICY_REASONS,
+};
+
+/* What is to be done to a guest. */
+struct policy_act {
+	uint64_t target;  /* its part */
+	uint64_t untaxed; /* what that would be without a tax */
+	bool hurts;	  /* it waits for memory, or takes back what was swapped */
+	bool write_low;	  /* memory.low = low */
+	uint64_t low;
+	bool write_high; /* memory.high = high; POLICY_UNKNOWN: no limit */
+	uint64_t high;
+	bool write_balloon; /* the balloon is to hold balloon */
+	uint64_t balloon;
+	uint64_t reclaim; /* to be asked of the kernel, 0: nothing */
+
+	enum policy_reason reason; /* of the last three */
+	uint64_t bytes;		   /* how much it is about */
+	size_t whom;		   /* who is to have it; POLICY_NOBODY: the host's margin */
+};
+
+struct policy_plan {
+	enum policy_state state;
+	uint64_t margin;  /* bytes */
+	uint64_t wanted;  /* bytes of margin */
+	unsigned next_ms; /* when to look again */
+};
+
+/* acts and memories have n entries, as guests; memories and memory are moved on to the next turn.
+ * work is room for n claims, so that nothing is allocated here. */
+struct share_claim;
+void policy_decide(const struct policy_settings *settings, const struct policy_host *host,
+		   const struct policy_guest *guests, size_t n, struct policy_memory *memory,
+		   struct policy_guest_memory *memories, struct share_claim *work,
+		   struct policy_act *acts, struct policy_plan *ret_plan);
+
+#endif
