@@ -23,7 +23,7 @@
  * What keeps it steady: a target changes memory.low only by more than POLICY_HYSTERESIS of it; a
  * guest loses at most POLICY_STEP of what it has in one turn; who hurts for memory (its pressure,
  * its refaults) while it is above its target is taken half as much from each turn that it goes on
- * hurting, down to nothing, unless somebody below its own target hurts too, who is entitled to it.
+ * hurting, down to nothing, unless somebody hurts who has less of its own target.
  *
  * All functions are pure: the same view, settings and memory give the same plan, here and in the
  * simulator.
@@ -95,6 +95,7 @@ struct policy_guest_memory {
 /* Of the host; all zeros at first. */
 struct policy_memory {
 	enum policy_state state;
+	uint64_t time_ms; /* of the turn before */
 };
 
 /* Why a guest's memory changes, in the words of policy_reason_text(). */
