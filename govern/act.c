@@ -3,17 +3,14 @@
 #include "govern/act.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fdio.h"
 #include "base/log.h"
-
-#define NEW_FILE GOVERN_STATE_FILE ".new"
+#include "govern/files.h"
 
 enum { STATE_FILE_MAX = 65536 }; /* bytes */
 
@@ -112,19 +109,11 @@ void govern_load(int dir_fd, struct ksm_memory *ret_memory)
 	*ret_memory = memory;
 }
 
-/* Whole or not at all. */
 static int save(int dir_fd, const struct ksm_memory *memory, struct err **err)
 {
 	_cleanup_(json_decrefp) json_t *json = memory_to_json(memory);
-	_cleanup_close_ int fd = openat(
-	    dir_fd, NEW_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	errno = fd < 0 ? errno : ENOSPC;
-	if (fd < 0 || json_dumpfd(json, fd, JSON_INDENT(2)) < 0 ||
-	    renameat(dir_fd, NEW_FILE, dir_fd, GOVERN_STATE_FILE) < 0)
-		return err_set(err, err_code_from_errno(errno), errno,
-			       "runtime directory: write %s", GOVERN_STATE_FILE);
-	return 0;
+	return govern_save_json(dir_fd, GOVERN_STATE_FILE, json, JSON_INDENT(2), err);
 }
 
 static bool same_held(const struct ksm_held *a, const struct ksm_held *b)

@@ -21,13 +21,12 @@
 #include "base/size.h"
 #include "govern/act.h"
 #include "govern/danger.h"
+#include "govern/files.h"
 #include "govern/notify.h"
 #include "govern/view.h"
 #include "host/cgroup.h"
 #include "host/file.h"
 #include "host/ksm.h"
-
-#define LOCK_FILE ".lodged.lock"
 
 enum { MESSAGE_MAX = 1024 };
 
@@ -44,34 +43,6 @@ struct governor {
 	char last_error[MESSAGE_MAX];
 	char last_plan[KSM_REASON_MAX];
 };
-
-/* Locked like a guest's directory: the kernel lets go of it however this process ends. */
-static int lock(struct governor *governor, struct err **err)
-{
-	struct flock request = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	char pid[16] = "";
-
-	governor->lock_fd = openat(governor->dir_fd, LOCK_FILE,
-				   O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (governor->lock_fd < 0)
-		return err_set(err, err_code_from_errno(errno), errno, "runtime directory: %s",
-			       LOCK_FILE);
-	if (fcntl(governor->lock_fd, F_OFD_SETLK, &request) == 0) {
-		int len = snprintf(pid, sizeof(pid), "%d", (int)getpid());
-
-		if (ftruncate(governor->lock_fd, 0) < 0 ||
-		    pwrite(governor->lock_fd, pid, (size_t)len, 0) < 0)
-			return err_set(err, err_code_from_errno(errno), errno,
-				       "runtime directory: %s", LOCK_FILE);
-		return 0;
-	}
-	if (errno != EAGAIN && errno != EACCES)
-		return err_set(err, err_code_from_errno(errno), errno, "runtime directory: %s",
-			       LOCK_FILE);
-	if (pread(governor->lock_fd, pid, sizeof(pid) - 1, 0) <= 0)
-		snprintf(pid, sizeof(pid), "?");
-	return err_set(err, ERR_EXISTS, 0, "another lodged is running (process %s)", pid);
-}
 
 /* What must be there before the first turn. */
 static int prepare(struct governor *governor, struct err **err)
@@ -94,7 +65,7 @@ static int prepare(struct governor *governor, struct err **err)
 			       HOST_KSM_RUN_PATH);
 	if (rundir_open_root(!dry_run, &governor->dir_fd, err) < 0)
 		return -1;
-	if (!dry_run && lock(governor, err) < 0)
+	if (!dry_run && govern_lock(governor->dir_fd, &governor->lock_fd, err) < 0)
 		return -1;
 	if (governor->dir_fd >= 0)
 		govern_load(governor->dir_fd, &governor->memory);

@@ -62,11 +62,13 @@ struct govern_record {
 
 /* dir_fd is the runtime directory. Whole or not at all. */
 int govern_record_save(int dir_fd, const struct govern_record *record, struct err **err);
-/* ERR_NOT_FOUND if no governor has written one; ERR_FAILED if it isn't understood. */
+/* ERR_NOT_FOUND if no governor has written one; ERR_FAILED, with the member that is wrong, if it
+ * isn't understood. Whether the governor that wrote it is alive: govern_is_running() (files.h). */
 int govern_record_load(int dir_fd, struct govern_record *ret_record, struct err **err);
 void govern_record_clear(struct govern_record *record);
 
-/* Whether the governor that wrote it is alive, by its lock. */
-bool govern_is_running(int dir_fd);
+/* A part of record, or NULL if the governor hasn't seen that guest. */
+const struct govern_record_guest *govern_record_find(const struct govern_record *record,
+						     const char *name);
 
 #endif
