@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,18 +14,18 @@
 
 #include "api/rundir.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "base/size.h"
-#include "govern/act.h"
-#include "govern/danger.h"
 #include "govern/files.h"
 #include "govern/notify.h"
-#include "govern/view.h"
+#include "govern/policy.h"
+#include "govern/turn.h"
 #include "host/cgroup.h"
 #include "host/file.h"
 #include "host/ksm.h"
+#include "host/psi.h"
 
 enum { MESSAGE_MAX = 1024 };
 
@@ -35,13 +34,13 @@ struct governor {
 	int root_fd;
 	int dir_fd;  /* the runtime directory; -1 in a dry run where there is none */
 	int lock_fd; /* held for as long as this process lives */
-	pid_t ksmd_pid;
-	struct ksm_memory memory;
-	struct danger_memory danger;
+	struct turns *turns;
 	struct loop *loop;
+	int64_t turned_ms; /* when the last turn ended, CLOCK_MONOTONIC */
+	int timer_fd;	   /* of the next turn; -1 without a loop */
+	struct event *pressure_of_guests;
 	/* What was said last, so that it isn't said every turn. */
 	char last_error[MESSAGE_MAX];
-	char last_plan[KSM_REASON_MAX];
 };
 
 /* What must be there before the first turn. */
@@ -67,124 +66,8 @@ static int prepare(struct governor *governor, struct err **err)
 		return -1;
 	if (!dry_run && govern_lock(governor->dir_fd, &governor->lock_fd, err) < 0)
 		return -1;
-	if (governor->dir_fd >= 0)
-		govern_load(governor->dir_fd, &governor->memory);
-	return 0;
-}
-
-static void add_text(char *text, size_t size, const char *more)
-{
-	size_t used = strlen(text);
-
-	snprintf(text + used, size - used, "%s", more);
-}
-
-/* "run 1, sleep_millisecs 20" */
-static void format_writes(const struct ksm_plan *plan, char *text, size_t size)
-{
-	char value[KSM_KNOB_TEXT_MAX];
-
-	text[0] = '\0';
-	for (size_t i = 0; i < plan->n_writes; i++) {
-		add_text(text, size, i > 0 ? ", " : "");
-		add_text(text, size, ksm_knob_name(plan->writes[i].knob));
-		add_text(text, size, " ");
-		add_text(text, size,
-			 ksm_knob_format(plan->writes[i].knob, plan->writes[i].value, value));
-	}
-}
-
-static void log_plan(struct governor *governor, const struct ksm_plan *plan)
-{
-	char writes[MESSAGE_MAX / 2];
-
-	/* A dry run comes to the same plan every turn. */
-	if (!plan->reason[0] ||
-	    (governor->options->dry_run && strcmp(plan->reason, governor->last_plan) == 0))
-		return;
-	snprintf(governor->last_plan, sizeof(governor->last_plan), "%s", plan->reason);
-	format_writes(plan, writes, sizeof(writes));
-	log_line("%s%s%s%s", governor->options->dry_run ? "would do: " : "", plan->reason,
-		 writes[0] ? ": " : "", writes);
-}
-
-static void print_plan(const struct governor *governor, const struct govern_view *view,
-		       const struct ksm_plan *plan)
-{
-	char value[KSM_KNOB_TEXT_MAX];
-	char size[SIZE_TEXT_MAX];
-	uint64_t memory = 0;
-	size_t merging = 0;
-
-	for (size_t i = 0; i < view->n_guests; i++) {
-		merging += view->guests[i].merge;
-		memory += view->guests[i].merge ? view->guests[i].memory : 0;
-	}
-	printf("guests: %zu, of which %zu want merging (%s of RAM)\n", view->n_guests, merging,
-	       size_format(memory, size));
-	printf("KSM: run %" PRIu64 ", %s saved by merging\n", view->knobs[KSM_RUN],
-	       size_format(view->pages_saved * 4096, size));
-	printf("plan: %s\n", plan->reason[0] ? plan->reason : "nothing to change");
-	for (size_t i = 0; i < plan->n_writes; i++)
-		printf("%s: /%s %s\n", governor->options->dry_run ? "would write" : "write",
-		       ksm_knob_path(plan->writes[i].knob),
-		       ksm_knob_format(plan->writes[i].knob, plan->writes[i].value, value));
-}
-
-/* What became of promises, on standard output or in the log. */
-static void tell_danger(struct governor *governor, const struct govern_view *view)
-{
-	char text[DANGER_TEXT_MAX];
-
-	if (!view->has_ledger)
-		return;
-	if (governor->options->once) {
-		danger_describe(&view->ledger, text);
-		printf("promises: %s\n", text);
-		return;
-	}
-	danger_decide(&view->ledger, &governor->danger, text);
-	if (*text)
-		log_line("%s", text);
-}
-
-static int take_turn(struct governor *governor, struct err **err)
-{
-	_cleanup_(govern_view_clear) struct govern_view view = { 0 };
-	struct ksm_plan plan;
-
-	if (govern_view_read(governor->root_fd, &governor->ksmd_pid, &view, err) < 0)
-		return -1;
-	tell_danger(governor, &view);
-	ksm_decide(&view, &governor->memory, &plan);
-	if (governor->options->once)
-		print_plan(governor, &view, &plan);
-	else
-		log_plan(governor, &plan);
-	if (governor->options->dry_run)
-		return 0;
-	return govern_act(governor->root_fd, governor->dir_fd, &plan, &governor->memory, err);
-}
-
-/* A turn that fails is tried again with the next; the same failure is logged once. */
-static void turn_and_go_on(struct governor *governor)
-{
-	_cleanup_err_ struct err *err = NULL;
-
-	if (take_turn(governor, &err) == 0) {
-		governor->last_error[0] = '\0';
-		return;
-	}
-	if (strcmp(err_message(err), governor->last_error) != 0)
-		log_line("%s", err_message(err));
-	snprintf(governor->last_error, sizeof(governor->last_error), "%s", err_message(err));
-}
-
-static void clear_timer(int fd)
-{
-	uint64_t expired;
-	/* Nothing to read means that somebody set the timer anew. */
-	ssize_t ignored __attribute__((unused)) = read(fd, &expired, sizeof(expired));
+	return turns_new(governor->root_fd, governor->dir_fd, governor->options, &governor->turns,
+			 err);
 }
 
 /* A descriptor that the loop waits for. */
@@ -194,6 +77,52 @@ struct event {
 	struct governor *governor;
 };
 
+static void clear_source(struct event *event)
+{
+	loop_remove(event->source);
+	cleanup_close(&event->fd);
+	event->source = NULL;
+	event->fd = -1;
+}
+
+/* The next turn comes so long from now. */
+static void arm(const struct governor *governor, unsigned ms)
+{
+	/* 0 would switch the timer off. */
+	struct itimerspec when = { .it_value = { .tv_sec = ms / 1000,
+						 .tv_nsec = ms % 1000 * 1000000L + (ms == 0) } };
+
+	timerfd_settime(governor->timer_fd, 0, &when, NULL);
+}
+
+/* Guests' pressure can be waited for once there are guests. */
+static void watch_guests(struct governor *governor);
+
+/* A turn that fails is tried again with the next; the same failure is logged once. */
+static void turn_and_go_on(struct governor *governor)
+{
+	unsigned next_ms = governor->options->interval_s * 1000;
+	_cleanup_err_ struct err *err = NULL;
+
+	if (turns_take(governor->turns, &next_ms, &err) == 0) {
+		governor->last_error[0] = '\0';
+	} else if (strcmp(err_message(err), governor->last_error) != 0) {
+		log_line("%s", err_message(err));
+		snprintf(governor->last_error, sizeof(governor->last_error), "%s",
+			 err_message(err));
+	}
+	governor->turned_ms = clock_monotonic_ms();
+	watch_guests(governor);
+	arm(governor, next_ms);
+}
+
+static void clear_timer(int fd)
+{
+	uint64_t expired;
+	/* Nothing to read means that somebody set the timer anew. */
+	ssize_t ignored __attribute__((unused)) = read(fd, &expired, sizeof(expired));
+}
+
 static void on_turn(void *arg, uint32_t events)
 {
 	const struct event *timer = arg;
@@ -201,6 +130,46 @@ static void on_turn(void *arg, uint32_t events)
 	(void)events;
 	clear_timer(timer->fd);
 	turn_and_go_on(timer->governor);
+}
+
+/* Somebody waits for memory. A turn comes at once, if the last one is long enough ago. */
+static void on_pressure(void *arg, uint32_t events)
+{
+	struct event *pressure = arg;
+	struct governor *governor = pressure->governor;
+	int64_t ago_ms = clock_monotonic_ms() - governor->turned_ms;
+
+	if (events & EPOLLERR) {
+		/* The group is gone; another one of its name is found with a later turn. */
+		clear_source(pressure);
+		return;
+	}
+	if (ago_ms >= POLICY_FAST_MS)
+		turn_and_go_on(governor);
+	else
+		arm(governor, (unsigned)(POLICY_FAST_MS - ago_ms));
+}
+
+/* Without pressure accounting, or the right to use it, turns come by time alone. */
+static void watch_pressure(struct event *event, const char *group)
+{
+	const struct host_psi_trigger trigger = { .stall_us = 100000, .window_us = 1000000 };
+	struct governor *governor = event->governor;
+
+	if (event->fd >= 0 ||
+	    host_open_psi_trigger(governor->root_fd, group, &trigger, &event->fd, NULL) < 0)
+		return;
+	if (loop_add(governor->loop, event->fd, EPOLLPRI, on_pressure, event, &event->source,
+		     NULL) < 0)
+		clear_source(event);
+}
+
+static void watch_guests(struct governor *governor)
+{
+	const char *slice = turns_slice(governor->turns);
+
+	if (slice)
+		watch_pressure(governor->pressure_of_guests, slice);
 }
 
 /* The kernel's event is that the file isn't any more what was read last. */
@@ -213,6 +182,7 @@ static void on_swaps(void *arg, uint32_t events)
 	lseek(swaps->fd, 0, SEEK_SET);
 	while (read(swaps->fd, text, sizeof(text)) > 0)
 		;
+	turns_hurry(swaps->governor->turns);
 	turn_and_go_on(swaps->governor);
 }
 
@@ -233,13 +203,7 @@ static void on_signal(void *arg, uint32_t events)
 	loop_quit(timer->governor->loop);
 }
 
-static void clear_source(struct event *timer)
-{
-	loop_remove(timer->source);
-	cleanup_close(&timer->fd);
-}
-
-/* A timer that goes off every us, from now on. */
+/* A timer that goes off every us, from now on; 0: when it's set. */
 static int add_timer(struct governor *governor, struct event *timer, uint64_t us, loop_fn fn,
 		     struct err **err)
 {
@@ -293,31 +257,37 @@ static int run_loop(struct governor *governor, struct err **err)
 	_cleanup_(clear_source) struct event turns = { .fd = -1 };
 	_cleanup_(clear_source) struct event watchdog = { .fd = -1 };
 	_cleanup_(clear_source) struct event swaps = { .fd = -1 };
-	uint64_t interval_us = (uint64_t)governor->options->interval_s * 1000000;
+	_cleanup_(clear_source) struct event host = { .fd = -1, .governor = governor };
+	_cleanup_(clear_source) struct event guests = { .fd = -1, .governor = governor };
 	uint64_t watchdog_us = notify_watchdog_us();
 
 	if (loop_new(&loop, err) < 0)
 		return -1;
 	governor->loop = loop;
 	if (add_signals(governor, &signals, err) < 0 ||
-	    add_timer(governor, &turns, interval_us, on_turn, err) < 0 ||
+	    add_timer(governor, &turns, 0, on_turn, err) < 0 ||
 	    (watchdog_us > 0 && add_timer(governor, &watchdog, watchdog_us, on_watchdog, err) < 0))
 		return -1;
+	governor->timer_fd = turns.fd;
+	governor->pressure_of_guests = &guests;
 	add_swaps(governor, &swaps);
+	watch_pressure(&host, NULL);
 	log_line("lodged %s governs%s", LODGE_VERSION,
 		 governor->options->dry_run ? " nothing: it only says what it would do"
-					    : " KSM, and watches promises");
+					    : " guests' memory and KSM, and watches promises");
 	turn_and_go_on(governor);
 	notify("READY=1");
 	if (loop_run(loop, err) < 0)
 		return -1;
 	notify("STOPPING=1");
-	log_line("lodged ends; KSM stays as it is");
+	turns_end(governor->turns);
+	log_line("lodged ends; KSM and what guests have stay as they are");
 	return 0;
 }
 
 static void governor_clear(struct governor *governor)
 {
+	turns_free(governor->turns);
 	cleanup_close(&governor->lock_fd);
 	cleanup_close(&governor->dir_fd);
 }
@@ -325,10 +295,12 @@ static void governor_clear(struct governor *governor)
 int governor_run(int root_fd, const struct governor_options *options, struct err **err)
 {
 	_cleanup_(governor_clear) struct governor governor = {
-		.options = options, .root_fd = root_fd, .dir_fd = -1, .lock_fd = -1
+		.options = options, .root_fd = root_fd, .dir_fd = -1, .lock_fd = -1, .timer_fd = -1
 	};
+
+	unsigned next_ms;
 
 	if (prepare(&governor, err) < 0)
 		return -1;
-	return options->once ? take_turn(&governor, err) : run_loop(&governor, err);
+	return options->once ? turns_take(governor.turns, &next_ms, err) : run_loop(&governor, err);
 }

@@ -11,20 +11,24 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "govern/governor.h"
+#include "govern/policy.h"
+#include "govern/share.h"
 
 enum { INTERVAL_S = 10, INTERVAL_MAX_S = 3600 };
 
 static const char help[] =
     "Usage: lodged [--once] [--dry-run] [--interval SECONDS]\n"
     "\n"
-    "Governs what the guests of this host share: switches page merging (KSM) on while there are\n"
-    "guests that want it (lodge run --merge), and sets its pace. Says at once when what guests were\n"
-    "promised is in danger, and what restores it. Guests run as well without it.\n"
+    "Governs what the guests of this host share: gives each its part of the host's RAM beyond what\n"
+    "it was guaranteed, by weight and use; switches page merging (KSM) on while there are guests that\n"
+    "want it (lodge run --merge), and sets its pace. Says at once when what guests were promised is\n"
+    "in danger, and what restores it. Guests run and keep their promises without it.\n"
     "\n"
     "Options:\n"
     "  -1, --once                do one turn, say what was done, and end\n"
     "  -n, --dry-run             say what would be done and change nothing\n"
-    "  -i, --interval SECONDS    time from turn to turn, 1 to 3600 (10)\n"
+    "  -i, --interval SECONDS    time from turn to turn while nothing happens, 1 to 3600 (10)\n"
+    "  -t, --tax PERCENT         tax on idle memory, 0 to 99 (75)\n"
     "  -h, --help                show this help\n"
     "  -V, --version             show the version\n"
     "\n"
@@ -51,14 +55,14 @@ static int print(const char *text)
 	return finish();
 }
 
-static bool parse_interval(const char *text, unsigned *ret_interval)
+static bool parse_number(const char *text, unsigned min, unsigned max, unsigned *ret_number)
 {
 	char *end;
 	unsigned long value = strtoul(text, &end, 10);
 
-	if (*text < '0' || *text > '9' || *end || value < 1 || value > INTERVAL_MAX_S)
+	if (*text < '0' || *text > '9' || *end || value < min || value > max)
 		return false;
-	*ret_interval = (unsigned)value;
+	*ret_number = (unsigned)value;
 	return true;
 }
 
@@ -77,16 +81,21 @@ static int run(const struct governor_options *options)
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "once", no_argument, NULL, '1' },	      { "dry-run", no_argument, NULL, 'n' },
-		{ "interval", required_argument, NULL, 'i' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	      { 0 },
+		{ "once", no_argument, NULL, '1' },
+		{ "dry-run", no_argument, NULL, 'n' },
+		{ "interval", required_argument, NULL, 'i' },
+		{ "tax", required_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
 	};
-	struct governor_options options = { .interval_s = INTERVAL_S };
+	struct governor_options options = { .interval_s = INTERVAL_S,
+					    .tax_percent = POLICY_TAX_DEFAULT };
 	int c;
 
 	signal(SIGPIPE, SIG_IGN);
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":1ni:hV", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":1ni:t:hV", longs, NULL)) != -1) {
 		switch (c) {
 		case '1':
 			options.once = true;
@@ -95,8 +104,13 @@ int main(int argc, char **argv)
 			options.dry_run = true;
 			break;
 		case 'i':
-			if (!parse_interval(optarg, &options.interval_s))
+			if (!parse_number(optarg, 1, INTERVAL_MAX_S, &options.interval_s))
 				return usage("--interval takes whole seconds from 1 to 3600, not ",
+					     optarg);
+			break;
+		case 't':
+			if (!parse_number(optarg, 0, SHARE_TAX_MAX, &options.tax_percent))
+				return usage("--tax takes a whole percentage from 0 to 99, not ",
 					     optarg);
 			break;
 		case 'h':

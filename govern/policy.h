@@ -98,7 +98,7 @@ struct policy_memory {
 	uint64_t time_ms; /* of the turn before */
 };
 
-/* Why a guest's memory changes, in the words of policy_reason_text(). */
+/* Why a guest's memory changes (govern/decisions.h puts it into words). */
 enum policy_reason {
 	POLICY_STAYS,
 	POLICY_TAKES_BALLOON,  /* its kernel can spare it */

@@ -129,8 +129,7 @@ int ledger_limit_slice(int root_fd, const char *slice, struct err **err)
 	return write_number(root_fd, slice, NULL, "memory.max", ram - promise_reserve(ram), err);
 }
 
-/* What guests have in use of the host's RAM now, without what the kernel can drop. */
-static int read_ram_of_guests(int root_fd, const char *slice, uint64_t *ret_bytes, struct err **err)
+int ledger_read_used(int root_fd, const char *slice, uint64_t *ret_bytes, struct err **err)
 {
 	struct host_cgroup_memory memory;
 
@@ -173,7 +172,7 @@ static int read_ram(const struct reading *r, struct promise_capital *capital, st
 
 	bool matters = !r->quick || in_use > rest(capital->ram, capital->limit);
 
-	if (r->there && matters && read_ram_of_guests(r->root_fd, r->slice, &guests, err) < 0)
+	if (r->there && matters && ledger_read_used(r->root_fd, r->slice, &guests, err) < 0)
 		return -1;
 	capital->others = rest(in_use, guests);
 	return 0;
@@ -232,22 +231,6 @@ static void add_entry(struct ledger *ledger, const char *name, const struct ledg
 	ledger->protection += entry->guaranteed;
 }
 
-static int add_group(int root_fd, const char *slice, const char *name, struct ledger *ledger,
-		     struct err **err)
-{
-	struct ledger_entry entry;
-	bool populated;
-
-	if (read_populated(root_fd, slice, name, &populated, err) < 0)
-		return -1;
-	if (!populated)
-		return 0;
-	if (ledger_read_entry(root_fd, slice, name, &entry, err) < 0)
-		return -1;
-	add_entry(ledger, name, &entry);
-	return 0;
-}
-
 static int open_dir(int root_fd, const char *slice, DIR **ret_dir, struct err **err)
 {
 	int fd = openat(root_fd, slice, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -273,19 +256,58 @@ static const char *next_group(DIR *dir)
 	return NULL;
 }
 
-static int add_groups(const struct reading *r, struct ledger *ledger, struct err **err)
+/* One group of a slice, if there's a process in it. */
+static int visit(int root_fd, const char *slice, const char *name, ledger_fn fn, void *arg,
+		 struct err **err)
+{
+	struct ledger_entry entry;
+	bool populated;
+
+	if (read_populated(root_fd, slice, name, &populated, err) < 0)
+		return -1;
+	if (!populated)
+		return 0;
+	if (ledger_read_entry(root_fd, slice, name, &entry, err) < 0)
+		return -1;
+	return fn(arg, name, &entry, err);
+}
+
+int ledger_each(int root_fd, const char *slice, ledger_fn fn, void *arg, struct err **err)
 {
 	const char *name;
 	DIR *dir;
 	int rc = 0;
 
-	if (open_dir(r->root_fd, r->slice, &dir, err) < 0)
+	if (open_dir(root_fd, slice, &dir, err) < 0)
 		return -1;
 	while (rc == 0 && (name = next_group(dir)))
-		if (!r->without || strcmp(name, r->without) != 0)
-			rc = add_group(r->root_fd, r->slice, name, ledger, err);
+		rc = visit(root_fd, slice, name, fn, arg, err);
 	closedir(dir);
 	return rc;
+}
+
+struct adding {
+	const struct reading *reading;
+	struct ledger *ledger;
+};
+
+static int add_group(void *arg, const char *name, const struct ledger_entry *entry,
+		     struct err **err)
+{
+	struct adding *adding = arg;
+	const char *without = adding->reading->without;
+
+	(void)err;
+	if (!without || strcmp(name, without) != 0)
+		add_entry(adding->ledger, name, entry);
+	return 0;
+}
+
+static int add_groups(const struct reading *r, struct ledger *ledger, struct err **err)
+{
+	struct adding adding = { .reading = r, .ledger = ledger };
+
+	return ledger_each(r->root_fd, r->slice, add_group, &adding, err);
 }
 
 static int read_ledger(struct reading r, struct ledger *ret_ledger, struct err **err)

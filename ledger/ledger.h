@@ -82,6 +82,14 @@ struct ledger_entry {
 int ledger_read_entry(int root_fd, const char *slice, const char *name,
 		      struct ledger_entry *ret_entry, struct err **err);
 
+/* Calls fn for each group that has a process in it, in no order; ends with the first error. */
+typedef int (*ledger_fn)(void *arg, const char *name, const struct ledger_entry *entry,
+			 struct err **err);
+int ledger_each(int root_fd, const char *slice, ledger_fn fn, void *arg, struct err **err);
+
+/* What guests have in use of the host's RAM now, without what the kernel can drop; bytes. */
+int ledger_read_used(int root_fd, const char *slice, uint64_t *ret_bytes, struct err **err);
+
 /* Removes the groups that guests left behind when they were killed. The lock is held. */
 void ledger_sweep(int root_fd, const char *slice);
 

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What guests' kernels say: see ask.h. */
+#include "govern/ask.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/protocol.h"
+#include "api/rundir.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/sums.h"
+
+enum { CONNECT_MS = 20, ASKED_AT_ONCE = 512 }; /* descriptors */
+
+static const char request[] = "{\"verb\": \"stats\"}";
+
+static int ask(const char *name)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (rundir_connect(name, RUNDIR_CONTROL, SOCK_SEQPACKET, CONNECT_MS, &fd, NULL) < 0 ||
+	    send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return -1;
+	return take_fd(fd);
+}
+
+/* The result of a guest's reply, or NULL if it says that it can't. */
+static json_t *receive(int fd)
+{
+	_cleanup_free_ char *bytes = malloc(PROTOCOL_MESSAGE_MAX);
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	json_t *result = NULL;
+	ssize_t len;
+
+	if (!bytes)
+		return NULL;
+	len = recv(fd, bytes, PROTOCOL_MESSAGE_MAX, MSG_TRUNC | MSG_DONTWAIT);
+	if (len <= 0 || protocol_decode(bytes, (size_t)len, &reply, NULL) < 0 ||
+	    protocol_reply(reply, &result, NULL) < 0)
+		return NULL;
+	return result;
+}
+
+static uint64_t figure(const json_t *object, const char *name)
+{
+	const json_t *value = json_object_get(object, name);
+
+	return json_is_integer(value) && json_integer_value(value) >= 0
+		   ? (uint64_t)json_integer_value(value)
+		   : POLICY_UNKNOWN;
+}
+
+static bool has_word(const json_t *list, const char *word)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach (list, i, entry) {
+		if (json_is_string(entry) && strcmp(json_string_value(entry), word) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What a balloon gets of a guest is its free memory first and then its caches. Free memory that it
+ * has reported isn't the host's to gain any more, and would have to be found for it first; so a
+ * guest that has much of it has nothing to spare here. */
+static uint64_t spare_of(const json_t *balloon)
+{
+	const json_t *stats = json_object_get(balloon, "stats");
+	uint64_t available = figure(stats, "available");
+	uint64_t free_now = figure(stats, "free");
+	bool reports = has_word(json_object_get(balloon, "negotiated"), "reporting");
+
+	if (available == POLICY_UNKNOWN || free_now == POLICY_UNKNOWN)
+		return POLICY_UNKNOWN;
+	return reports && free_now > available / 4 ? 0 : available;
+}
+
+static void take_answer(struct sensor *sensor, size_t i, const json_t *balloon)
+{
+	const json_t *negotiated = json_object_get(balloon, "negotiated");
+	struct policy_guest *guest = &sensor->guests[i];
+	const json_t *stats = json_object_get(balloon, "stats");
+	uint64_t target = figure(balloon, "target");
+	uint64_t available = figure(stats, "available");
+	uint64_t total = figure(stats, "total");
+
+	if (target == POLICY_UNKNOWN)
+		return;
+	if (sensor->memories[i].balloon == SENSOR_ADOPT_BALLOON)
+		sensor->memories[i].balloon = target;
+	guest->spare = spare_of(balloon);
+	guest->balloon = target;
+	guest->has_balloon = has_word(negotiated, "stats") &&
+			     has_word(negotiated, "deflate-on-oom") &&
+			     (target == 0 || target == sensor->memories[i].balloon);
+	if (guest->active != POLICY_UNKNOWN || available == POLICY_UNKNOWN ||
+	    total == POLICY_UNKNOWN)
+		return;
+	guest->active = least(guest->resident, rest(total, available));
+	sensor->about[i].source = GOVERN_SOURCE_GUEST;
+}
+
+/* The guests from the first on that one call waits for. */
+static void ask_some(struct sensor *sensor, size_t first, size_t n)
+{
+	struct pollfd fds[ASKED_AT_ONCE];
+	int64_t deadline = clock_monotonic_ms() + GOVERN_ASK_MS;
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		fds[i] = (struct pollfd){ .fd = ask(sensor->about[first + i].name),
+					  .events = POLLIN };
+		left += fds[i].fd >= 0;
+	}
+	while (left > 0) {
+		int64_t ms = deadline - clock_monotonic_ms();
+
+		if (ms <= 0 || poll(fds, n, (int)ms) <= 0)
+			break;
+		for (size_t i = 0; i < n; i++) {
+			if (fds[i].fd < 0 || !fds[i].revents)
+				continue;
+
+			json_t *balloon = receive(fds[i].fd);
+
+			take_answer(sensor, first + i, balloon);
+			json_decref(balloon);
+			close(fds[i].fd);
+			fds[i].fd = -1;
+			left--;
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		cleanup_close(&fds[i].fd);
+}
+
+void govern_ask_guests(struct sensor *sensor)
+{
+	for (size_t i = 0; i < sensor->n; i += ASKED_AT_ONCE)
+		ask_some(sensor, i, least(sensor->n - i, ASKED_AT_ONCE));
+}
