@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,14 +19,25 @@
 
 enum { CONNECT_MS = 20, ASKED_AT_ONCE = 512 }; /* descriptors */
 
-static const char request[] = "{\"verb\": \"stats\"}";
+/* Takes a guest's answer. */
+typedef void (*answer_fn)(struct sensor *sensor, size_t i, const json_t *result);
 
-static int ask(const char *name)
+/* The guests that are asked, and what for. */
+struct question {
+	struct sensor *sensor;
+	const char *verb;
+	bool (*wanted)(const struct sensor *sensor, size_t i);
+	answer_fn answer;
+};
+
+static int ask(const char *name, const char *verb)
 {
 	_cleanup_close_ int fd = -1;
+	char request[64];
+	int len = snprintf(request, sizeof(request), "{\"verb\": \"%s\"}", verb);
 
 	if (rundir_connect(name, RUNDIR_CONTROL, SOCK_SEQPACKET, CONNECT_MS, &fd, NULL) < 0 ||
-	    send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	    send(fd, request, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		return -1;
 	return take_fd(fd);
 }
@@ -68,19 +80,20 @@ static bool has_word(const json_t *list, const char *word)
 	return false;
 }
 
-/* What a balloon gets of a guest is its free memory first and then its caches. Free memory that it
- * has reported isn't the host's to gain any more, and would have to be found for it first; so a
- * guest that has much of it has nothing to spare here. */
-static uint64_t spare_of(const json_t *balloon)
+/* What a balloon gets of a guest is its free memory first, and then its caches. Free memory that
+ * the guest never touched, or has reported, isn't the host's to gain: it would first have to be
+ * found for the balloon. So a guest that has much of it has nothing to spare here. */
+static uint64_t spare_of(const struct policy_guest *guest, const json_t *stats)
 {
-	const json_t *stats = json_object_get(balloon, "stats");
 	uint64_t available = figure(stats, "available");
-	uint64_t free_now = figure(stats, "free");
-	bool reports = has_word(json_object_get(balloon, "negotiated"), "reporting");
+	uint64_t total = figure(stats, "total");
 
-	if (available == POLICY_UNKNOWN || free_now == POLICY_UNKNOWN)
+	if (available == POLICY_UNKNOWN || total == POLICY_UNKNOWN)
 		return POLICY_UNKNOWN;
-	return reports && free_now > available / 4 ? 0 : available;
+
+	uint64_t absent = rest(total, guest->resident + guest->swapped + guest->balloon);
+
+	return absent > available / 8 ? 0 : least(available - absent, guest->resident);
 }
 
 static void take_answer(struct sensor *sensor, size_t i, const json_t *balloon)
@@ -96,8 +109,8 @@ static void take_answer(struct sensor *sensor, size_t i, const json_t *balloon)
 		return;
 	if (sensor->memories[i].balloon == SENSOR_ADOPT_BALLOON)
 		sensor->memories[i].balloon = target;
-	guest->spare = spare_of(balloon);
 	guest->balloon = target;
+	guest->spare = spare_of(guest, stats);
 	guest->has_balloon = has_word(negotiated, "stats") &&
 			     has_word(negotiated, "deflate-on-oom") &&
 			     (target == 0 || target == sensor->memories[i].balloon);
@@ -108,16 +121,20 @@ static void take_answer(struct sensor *sensor, size_t i, const json_t *balloon)
 	sensor->about[i].source = GOVERN_SOURCE_GUEST;
 }
 
-/* The guests from the first on that one call waits for. */
-static void ask_some(struct sensor *sensor, size_t first, size_t n)
+/* The guests from the first on that are waited for together. */
+static void ask_some(const struct question *q, size_t first, size_t n)
 {
 	struct pollfd fds[ASKED_AT_ONCE];
 	int64_t deadline = clock_monotonic_ms() + GOVERN_ASK_MS;
 	size_t left = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		fds[i] = (struct pollfd){ .fd = ask(sensor->about[first + i].name),
-					  .events = POLLIN };
+		bool wanted = q->wanted(q->sensor, first + i);
+
+		fds[i] = (struct pollfd){
+			.fd = wanted ? ask(q->sensor->about[first + i].name, q->verb) : -1,
+			.events = POLLIN,
+		};
 		left += fds[i].fd >= 0;
 	}
 	while (left > 0) {
@@ -129,10 +146,10 @@ static void ask_some(struct sensor *sensor, size_t first, size_t n)
 			if (fds[i].fd < 0 || !fds[i].revents)
 				continue;
 
-			json_t *balloon = receive(fds[i].fd);
+			json_t *result = receive(fds[i].fd);
 
-			take_answer(sensor, first + i, balloon);
-			json_decref(balloon);
+			q->answer(q->sensor, first + i, result);
+			json_decref(result);
 			close(fds[i].fd);
 			fds[i].fd = -1;
 			left--;
@@ -142,8 +159,58 @@ static void ask_some(struct sensor *sensor, size_t first, size_t n)
 		cleanup_close(&fds[i].fd);
 }
 
+static void ask_all(const struct question *q)
+{
+	for (size_t i = 0; i < q->sensor->n; i += ASKED_AT_ONCE)
+		ask_some(q, i, least(q->sensor->n - i, ASKED_AT_ONCE));
+}
+
+static bool is_any(const struct sensor *sensor, size_t i)
+{
+	(void)sensor;
+	(void)i;
+	return true;
+}
+
 void govern_ask_guests(struct sensor *sensor)
 {
-	for (size_t i = 0; i < sensor->n; i += ASKED_AT_ONCE)
-		ask_some(sensor, i, least(sensor->n - i, ASKED_AT_ONCE));
+	const struct question q = {
+		.sensor = sensor, .verb = "stats", .wanted = is_any, .answer = take_answer
+	};
+
+	ask_all(&q);
+}
+
+/* It's one range of addresses, whatever it is to the guest (mem/guest_ram.h). */
+static void take_ram(struct sensor *sensor, size_t i, const json_t *show)
+{
+	const json_t *parts = json_object_get(show, "ram");
+	struct host_range *ram = &sensor->about[i].ram;
+	const json_t *part;
+	size_t at;
+
+	json_array_foreach (parts, at, part) {
+		uint64_t start = figure(part, "hva");
+		uint64_t bytes = figure(part, "bytes");
+
+		if (start == POLICY_UNKNOWN || bytes == POLICY_UNKNOWN)
+			return;
+		if (at == 0)
+			*ram = (struct host_range){ .start = start };
+		ram->len += bytes;
+	}
+}
+
+static bool has_no_ram(const struct sensor *sensor, size_t i)
+{
+	return sensor->about[i].ram.len == 0;
+}
+
+void govern_ask_ram(struct sensor *sensor)
+{
+	const struct question q = {
+		.sensor = sensor, .verb = "show", .wanted = has_no_ram, .answer = take_ram
+	};
+
+	ask_all(&q);
 }

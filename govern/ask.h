@@ -20,4 +20,7 @@ enum { GOVERN_ASK_MS = 300 }; /* for all of them together */
  * are asked. */
 void govern_ask_guests(struct sensor *sensor);
 
+/* Fills in where guests' RAM is in their VM processes, of those of whom that isn't known yet. */
+void govern_ask_ram(struct sensor *sensor);
+
 #endif

@@ -16,6 +16,9 @@
 #include "govern/record.h"
 #include "govern/sensor.h"
 #include "govern/share.h"
+#include "govern/working_sets.h"
+
+enum { SAID_MS = 60000 };
 
 struct balance {
 	int root_fd;
@@ -24,9 +27,12 @@ struct balance {
 	struct policy_settings settings;
 	struct policy_memory memory;
 	struct sensor sensor;
+	struct working_sets *sets; /* NULL in a dry run, which switches nothing on */
 	struct policy_plan plan;
 	struct policy_act *acts; /* of the sensor's guests, as many */
 	struct govern_record record;
+	enum policy_state said_state; /* in the log */
+	uint64_t said_ms;
 };
 
 int balance_new(int root_fd, int dir_fd, const struct policy_settings *settings, bool dry_run,
@@ -40,6 +46,8 @@ int balance_new(int root_fd, int dir_fd, const struct policy_settings *settings,
 	*balance = (struct balance){
 		.root_fd = root_fd, .dir_fd = dir_fd, .dry_run = dry_run, .settings = *settings
 	};
+	if (!dry_run)
+		balance->sets = working_sets_new(root_fd);
 	if (dir_fd >= 0 && govern_record_load(dir_fd, &balance->record, &why) < 0 &&
 	    err_code(why) != ERR_NOT_FOUND)
 		log_line("%s: lodged starts a new record", err_message(why));
@@ -51,6 +59,7 @@ void balance_free(struct balance *balance)
 {
 	if (!balance)
 		return;
+	working_sets_free(balance->sets);
 	sensor_clear(&balance->sensor);
 	govern_record_clear(&balance->record);
 	free(balance->acts);
@@ -92,7 +101,11 @@ static int sense(struct balance *balance, const char *slice, const struct ledger
 
 	uint64_t wanted = policy_wanted_margin(sensor->host.capacity);
 
-	if (policy_margin(&sensor->host) < wanted + wanted / 4 || balloons_are_used(sensor))
+	bool is_short = policy_margin(&sensor->host) < wanted + wanted / 4;
+
+	if (balance->sets)
+		working_sets_read(balance->sets, sensor, is_short);
+	if (is_short || balloons_are_used(sensor))
 		govern_ask_guests(sensor);
 	return 0;
 }
@@ -194,28 +207,32 @@ static int write_down(struct balance *balance, struct err **err)
 	return govern_record_save(balance->dir_fd, record, err);
 }
 
-static void note_state(const struct balance *balance, enum policy_state before)
+/* A state that comes and goes within a minute is said once. */
+static void note_state(struct balance *balance)
 {
+	enum policy_state state = balance->plan.state;
+	uint64_t now_ms = balance->sensor.host.now_ms;
 	char sizes[2][SIZE_TEXT_MAX];
 
-	if (balance->plan.state != before)
-		log_line("the host is %s: guests can take %s more, %s are wanted",
-			 policy_state_name(balance->plan.state),
-			 size_format(balance->plan.margin, sizes[0]),
-			 size_format(balance->plan.wanted, sizes[1]));
+	if (state == balance->said_state ||
+	    (state < balance->said_state && now_ms - balance->said_ms < SAID_MS))
+		return;
+	balance->said_state = state;
+	balance->said_ms = now_ms;
+	log_line("the host is %s: guests can take %s more, %s are wanted", policy_state_name(state),
+		 size_format(balance->plan.margin, sizes[0]),
+		 size_format(balance->plan.wanted, sizes[1]));
 }
 
 int balance_turn(struct balance *balance, const char *slice, const struct ledger *ledger,
 		 unsigned *ret_next_ms, struct err **err)
 {
-	enum policy_state before = balance->memory.state;
-
 	if (sense(balance, slice, ledger, err) < 0 || decide(balance, err) < 0)
 		return -1;
 	*ret_next_ms = balance->plan.next_ms;
 	if (balance->dry_run)
 		return 0;
-	note_state(balance, before);
+	note_state(balance);
 
 	int rc = carry_out(balance->root_fd, slice, &balance->sensor, balance->acts, err);
 

@@ -18,6 +18,7 @@ enum {
 
 #define HEADROOM_LEAST (4 * MIB)
 #define STEP_LEAST     (4 * MIB)
+#define RECLAIM_LEAST  (MIB / 16) /* the kernel takes by batches */
 
 /* What a turn is decided with. */
 struct turn {
@@ -29,6 +30,7 @@ struct turn {
 	struct policy_act *acts;
 	struct policy_plan *plan;
 	uint64_t elapsed_ms; /* since the turn before */
+	bool calm;	     /* the host has been soft or better for a while */
 	size_t neediest;     /* of those who hurt, who has least of its target; POLICY_NOBODY */
 };
 
@@ -115,19 +117,13 @@ static uint64_t useful(const struct policy_guest *g, bool hurting)
 	return least(g->ceiling, g->resident + headroom(g) + (hurting ? g->swapped : 0));
 }
 
-/* What it uses of all that it has. That is measured of what is in RAM, and of what is swapped when
- * it comes back. When a guest hurts it uses as much of what is swapped as of the rest: a guest that
- * lost its memory could otherwise never ask for it as one that uses it. */
+/* What it uses of all that it has. What is swapped is measured when it comes back; and who waits
+ * for memory isn't idle, whatever was measured before it began to. */
 static uint64_t in_use(const struct policy_guest *g, bool hurting)
 {
-	double part = 1;
-	uint64_t swapped = least(g->swapped, g->refaulted);
-
-	if (g->active != POLICY_UNKNOWN && g->resident > 0)
-		part = (double)least(g->active, g->resident) / (double)g->resident;
-	if (hurting && (uint64_t)((double)g->swapped * part) > swapped)
-		swapped = (uint64_t)((double)g->swapped * part);
-	return (uint64_t)((double)g->resident * part) + swapped;
+	if (hurting)
+		return g->resident + g->swapped;
+	return least(g->active, g->resident) + least(g->swapped, g->refaulted);
 }
 
 static struct share_claim claim_of(const struct policy_guest *g, bool hurting)
@@ -156,27 +152,38 @@ static void set_targets(struct turn *t, struct share_claim *work)
 		t->acts[i].target = work[i].target;
 }
 
+/* What the kernel is to spare of a guest's target while it can take from others: all that is in
+ * use, and of what is idle as much as the tax leaves. The kernel sees which pages are idle better
+ * than anybody. */
+static uint64_t protected(const struct turn *t, size_t i)
+{
+	const struct policy_guest *g = &t->guests[i];
+	uint64_t target = t->acts[i].target;
+	uint64_t used = in_use(g, t->acts[i].hurts) + headroom(g);
+	uint64_t busy = least(target, used > g->floor ? used : g->floor);
+	double untaxed = (100 - least(t->settings->tax_percent, SHARE_TAX_MAX)) / 100.0;
+
+	return busy + (uint64_t)((double)(target - busy) * untaxed);
+}
+
 static void protect(struct turn *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		struct policy_act *act = &t->acts[i];
-		uint64_t low = t->guests[i].low;
-		uint64_t off = act->target > low ? act->target - low : low - act->target;
+		uint64_t now = t->guests[i].low;
 
-		act->low = act->target;
-		act->write_low = off > hysteresis(act->target);
+		act->low = protected(t, i);
+		act->write_low = (act->low > now ? act->low - now : now - act->low) >
+				 hysteresis(act->low);
 	}
 }
 
 /* Taking */
 
-/* What a guest has beyond its target, by enough to act on. */
+/* What a guest has beyond its target. */
 static uint64_t excess(const struct turn *t, size_t i)
 {
-	uint64_t has = t->guests[i].resident;
-	uint64_t target = t->acts[i].target;
-
-	return has > target + hysteresis(target) ? has - target : 0;
+	return rest(t->guests[i].resident, t->acts[i].target);
 }
 
 /* How much of its target a guest has. */
@@ -241,7 +248,11 @@ static uint64_t can_balloon(const struct turn *t, size_t i)
 
 	if (!g->has_balloon || g->spare == POLICY_UNKNOWN || t->acts[i].hurts)
 		return 0;
-	return least(least(excess(t, i), g->spare / 2), most_in_a_turn(t, i));
+
+	/* It's to stay well above what hurts. */
+	uint64_t spare = rest(g->spare, g->resident / 8) / 2;
+
+	return least(least(excess(t, i), spare), most_in_a_turn(t, i));
 }
 
 /* One of best effort has no swap to go to. */
@@ -269,6 +280,9 @@ static void take_balloon(struct turn *t, size_t i, uint64_t bytes)
 static void take_reclaim(struct turn *t, size_t i, uint64_t bytes)
 {
 	struct policy_act *act = &t->acts[i];
+
+	if (bytes < RECLAIM_LEAST)
+		return;
 
 	act->reclaim = bytes;
 	act->reason = POLICY_TAKES_RECLAIM;
@@ -314,28 +328,32 @@ static void take_what_lacks(struct turn *t)
 /* Throttling: beyond memory.high a guest's processes are made to reclaim from it themselves, so
  * that it pays for its own growth. */
 
-static uint64_t throttle_at(const struct turn *t, size_t i)
+/* A guest is entitled to what it would have without a tax, as soon as it uses it. */
+static uint64_t entitled(const struct turn *t, size_t i)
 {
-	const struct policy_guest *g = &t->guests[i];
-	uint64_t target = t->acts[i].target > g->floor ? t->acts[i].target : g->floor;
+	uint64_t part = t->acts[i].target;
 
-	return target > g->resident ? target : g->resident;
+	if (part < t->acts[i].untaxed)
+		part = t->acts[i].untaxed;
+	return part > t->guests[i].floor ? part : t->guests[i].floor;
 }
 
 static void throttle(struct turn *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		struct policy_act *act = &t->acts[i];
+		uint64_t has = t->guests[i].resident;
 		uint64_t now = t->guests[i].high;
-		uint64_t high = throttle_at(t, i);
+		uint64_t part = entitled(t, i);
+		uint64_t high = part > has ? part : has;
 
 		if (now == POLICY_UNKNOWN) {
-			if (t->plan->state != POLICY_LOW || excess(t, i) == 0)
+			if (t->plan->state != POLICY_LOW || has <= part + hysteresis(part))
 				continue;
 			act->reason = POLICY_TAKES_THROTTLE;
-			act->bytes = excess(t, i);
+			act->bytes = has - part;
 			act->whom = whose(t, i);
-		} else if (t->plan->state <= POLICY_SOFT) {
+		} else if (t->calm) {
 			high = POLICY_UNKNOWN;
 			act->reason = POLICY_GIVES_THROTTLE;
 			act->bytes = 0;
@@ -377,6 +395,20 @@ static unsigned next_turn(const struct turn *t)
 	return t->settings->interval_ms;
 }
 
+static struct policy_memory remember(const struct policy_memory *before, uint64_t now_ms,
+				     enum policy_state state)
+{
+	bool was_calm = before->calm_ms > 0;
+
+	return (struct policy_memory){
+		.state = state,
+		.time_ms = now_ms,
+		.calm_ms = state > POLICY_SOFT ? 0
+			   : was_calm	       ? before->calm_ms
+					       : now_ms,
+	};
+}
+
 void policy_decide(const struct policy_settings *settings, const struct policy_host *host,
 		   const struct policy_guest *guests, size_t n, struct policy_memory *memory,
 		   struct policy_guest_memory *memories, struct share_claim *work,
@@ -399,6 +431,8 @@ void policy_decide(const struct policy_settings *settings, const struct policy_h
 		.wanted = policy_wanted_margin(host->capacity),
 	};
 	ret_plan->state = next_state(memory->state, ret_plan->margin, ret_plan->wanted);
+	*memory = remember(memory, host->now_ms, ret_plan->state);
+	turn.calm = memory->calm_ms > 0 && host->now_ms - memory->calm_ms >= POLICY_CALM_MS;
 	for (size_t i = 0; i < n; i++)
 		acts[i] = (struct policy_act){ .hurts = hurts(&guests[i], turn.elapsed_ms),
 					       .whom = POLICY_NOBODY };
@@ -410,7 +444,6 @@ void policy_decide(const struct policy_settings *settings, const struct policy_h
 	throttle(&turn);
 	give_back(&turn);
 	ret_plan->next_ms = next_turn(&turn);
-	*memory = (struct policy_memory){ .state = ret_plan->state, .time_ms = host->now_ms };
 	for (size_t i = 0; i < n; i++)
 		if (acts[i].write_balloon)
 			memories[i].balloon = acts[i].balloon;

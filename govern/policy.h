@@ -7,8 +7,9 @@
  * never takes a guest below its floor. What is decided is the rest.
  *
  * Targets. Each guest's target is its part of the capacity by weight and use (share.h), between its
- * floor and what it has a use for. It's written as memory.low, so that the kernel itself takes from
- * those that are above theirs first, also when nobody decides anything.
+ * floor and what it has a use for. A guest that waits for memory isn't idle, and pays no tax. What
+ * is in use of a target, and the untaxed part of the rest, is written as memory.low, so that the
+ * kernel itself takes the right pages first, also when nobody decides anything.
  *
  * The host's state follows from its margin: what guests could take before the kernel has to
  * reclaim, against a wanted margin that scales with the size of RAM (policy_wanted_margin()).
@@ -20,7 +21,7 @@
  *
  * A state is left for a better one only a quarter above its threshold.
  *
- * What keeps it steady: a target changes memory.low only by more than POLICY_HYSTERESIS of it; a
+ * What keeps it steady: memory.low changes only by more than a POLICY_HYSTERESIS of it; a
  * guest loses at most POLICY_STEP of what it has in one turn; who hurts for memory (its pressure,
  * its refaults) while it is above its target is taken half as much from each turn that it goes on
  * hurting, down to nothing, unless somebody hurts who has less of its own target.
@@ -44,6 +45,7 @@ enum {
 	POLICY_HYSTERESIS = 32,	 /* a 32nd */
 	POLICY_STEP = 16,	 /* a 16th */
 	POLICY_FAST_MS = 1000,	 /* from turn to turn while there is something to do */
+	POLICY_CALM_MS = 10000,	 /* that the host must be soft or better to end throttling */
 };
 
 struct policy_settings {
@@ -57,13 +59,13 @@ struct policy_guest {
 	uint64_t ceiling; /* its limit and overhead */
 	unsigned weight;
 	bool best_effort;
-	uint64_t resident;	/* charged to it in RAM */
-	uint64_t swapped;	/* swapped out, compressed or not */
-	uint64_t active;	/* of resident, what it touched lately; POLICY_UNKNOWN */
-	uint64_t spare;		/* its kernel's free memory and caches; POLICY_UNKNOWN */
-	bool has_balloon;	/* one that may be used here, with a driver */
-	uint64_t balloon;	/* what that was asked to hold */
-	uint64_t refaulted;	/* came back from swap since the turn before */
+	uint64_t resident;  /* charged to it in RAM */
+	uint64_t swapped;   /* swapped out, compressed or not */
+	uint64_t active;    /* of resident, what it touched lately; POLICY_UNKNOWN */
+	uint64_t spare;	    /* of resident, what its kernel has free or in caches; POLICY_UNKNOWN */
+	bool has_balloon;   /* one that may be used here, with a driver */
+	uint64_t balloon;   /* what that was asked to hold */
+	uint64_t refaulted; /* came back from swap since the turn before */
 	unsigned pain_permille; /* of the time since then in which it waited for memory */
 	uint64_t low;		/* memory.low as it is */
 	uint64_t high;		/* memory.high as it is; POLICY_UNKNOWN: no limit */
@@ -96,6 +98,7 @@ struct policy_guest_memory {
 struct policy_memory {
 	enum policy_state state;
 	uint64_t time_ms; /* of the turn before */
+	uint64_t calm_ms; /* since when it has been soft or better; 0: it isn't */
 };
 
 /* Why a guest's memory changes (govern/decisions.h puts it into words). */

@@ -203,8 +203,10 @@ static int take_memories(struct sensor *now, const struct sensor *before, struct
 	for (size_t i = 0; i < now->n; i++) {
 		const struct sensed *old = find(before, now->about[i].name, now->about[i].group);
 
-		if (old)
-			now->memories[i] = before->memories[old - before->about];
+		if (!old)
+			continue;
+		now->memories[i] = before->memories[old - before->about];
+		now->about[i].ram = old->ram;
 	}
 	return 0;
 }

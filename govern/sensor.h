@@ -16,6 +16,7 @@
 
 #include "govern/policy.h"
 #include "govern/record.h"
+#include "host/smaps.h"
 #include "ledger/ledger.h"
 #include "machine/config.h"
 
@@ -28,8 +29,9 @@ struct err;
 /* What there is to know of a guest beside what the policy decides on. */
 struct sensed {
 	char name[VM_NAME_MAX + 1];
-	uint64_t group; /* its group's inode: another guest of the same name has another */
-	pid_t pid;	/* of its VM process */
+	uint64_t group;	       /* its group's inode: another guest of the same name has another */
+	pid_t pid;	       /* of its VM process */
+	struct host_range ram; /* where its RAM is in there; .len 0: not known (govern/ask.h) */
 	enum govern_source source;
 	uint64_t refaults;   /* pages, since the group was made */
 	uint64_t stalled_us; /* the time that it has waited for memory since then */

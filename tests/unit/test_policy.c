@@ -179,14 +179,44 @@ static void who_is_idle_gives_to_who_is_busy_and_it_is_said_for_whom(void **stat
 	assert_true(acts[0].reclaim <= 490 * MIB / POLICY_STEP);
 }
 
+static void what_is_idle_of_a_target_is_protected_as_far_as_it_is_untaxed(void **state)
+{
+	(void)state;
+	add(230 * MIB, 0)->active = 0;
+	add(800 * MIB, 400 * MIB)->pain_permille = 200;
+	decide(0);
+	assert_true(acts[0].target > 180 * MIB);
+	/* Headroom, and a quarter of the rest. */
+	assert_true(acts[0].low < acts[0].target / 2);
+	assert_true(acts[0].low > acts[0].target / 4);
+	assert_int_equal(acts[1].low, acts[1].target);
+	guests[0].floor = 150 * MIB;
+	decide(0);
+	assert_true(acts[0].low >= 150 * MIB);
+}
+
+static void the_margin_is_restored_though_each_has_only_a_little_too_much(void **state)
+{
+	uint64_t taken = 0;
+
+	(void)state;
+	for (int i = 0; i < 50; i++)
+		add(20 * MIB, 0);
+	decide(0);
+	for (size_t i = 0; i < n; i++)
+		taken += acts[i].reclaim;
+	assert_true(taken > 30 * MIB);
+}
+
 static void without_a_tax_idle_memory_is_left_alone(void **state)
 {
 	(void)state;
 	settings.tax_percent = 0;
-	add(475 * MIB, 0)->active = 10 * MIB;
+	add(468 * MIB, 0)->active = 10 * MIB;
 	add(475 * MIB, 400 * MIB)->pain_permille = 200;
 	decide(20 * MIB);
 	assert_int_equal(acts[0].reclaim, 0);
+	assert_int_equal(acts[0].low, acts[0].target);
 	assert_int_equal(acts[0].untaxed, acts[0].target);
 }
 
@@ -286,10 +316,15 @@ static void on_a_host_with_hardly_any_margin_growth_is_paid_for_by_who_grows(voi
 	decide(20 * MIB);
 	assert_int_equal(plan.state, POLICY_HARD);
 	assert_false(acts[0].write_high);
-	decide(50 * MIB);
+	/* Not at the first sign of ease, so that it doesn't come and go. */
+	for (int turn = 0; turn <= POLICY_CALM_MS / 1000; turn++) {
+		assert_false(acts[0].write_high);
+		decide(50 * MIB);
+	}
 	assert_int_equal(plan.state, POLICY_SOFT);
 	assert_true(acts[0].write_high);
 	assert_int_equal(acts[0].high, POLICY_UNKNOWN);
+	assert_int_equal(acts[0].reason, POLICY_GIVES_THROTTLE);
 }
 
 static void best_effort_has_no_target_and_nothing_is_swapped_of_it(void **state)
@@ -470,6 +505,10 @@ int main(void)
 		cmocka_unit_test_setup(nobody_is_taken_below_its_guarantee, new_host),
 		cmocka_unit_test_setup(who_is_idle_gives_to_who_is_busy_and_it_is_said_for_whom,
 				       new_host),
+		cmocka_unit_test_setup(
+		    what_is_idle_of_a_target_is_protected_as_far_as_it_is_untaxed, new_host),
+		cmocka_unit_test_setup(
+		    the_margin_is_restored_though_each_has_only_a_little_too_much, new_host),
 		cmocka_unit_test_setup(without_a_tax_idle_memory_is_left_alone, new_host),
 		cmocka_unit_test_setup(
 		    what_guests_kernels_can_spare_goes_before_what_has_to_be_swapped, new_host),

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What guests use of their memory: see working_sets.h. */
+#include "govern/working_sets.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/sums.h"
+#include "govern/ask.h"
+#include "host/damon.h"
+#include "host/fields.h"
+
+/* A guest that DAMON looks at. */
+struct watched {
+	uint64_t group;
+	pid_t pid;
+	uint64_t active; /* bytes, or POLICY_UNKNOWN */
+};
+
+struct working_sets {
+	int root_fd;
+	struct host_damon *damon; /* NULL: it isn't on */
+	struct watched *watched;  /* in the order of the targets */
+	size_t n;
+	uint64_t wanted_ms; /* when somebody last wanted to know */
+	bool refused;	    /* it can't be used, which has been said */
+};
+
+struct working_sets *working_sets_new(int root_fd)
+{
+	struct working_sets *sets = calloc(1, sizeof(*sets));
+
+	if (sets)
+		sets->root_fd = root_fd;
+	return sets;
+}
+
+static void stop(struct working_sets *sets)
+{
+	host_damon_stop(sets->damon);
+	sets->damon = NULL;
+	free(sets->watched);
+	sets->watched = NULL;
+	sets->n = 0;
+}
+
+void working_sets_free(struct working_sets *sets)
+{
+	if (!sets)
+		return;
+	stop(sets);
+	free(sets);
+}
+
+/* The guests that DAMON can look at are those that it looks at. */
+static bool is_current(const struct working_sets *sets, const struct sensor *sensor)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < sensor->n; i++) {
+		const struct sensed *about = &sensor->about[i];
+
+		if (about->ram.len == 0 || about->pid == 0)
+			continue;
+		if (n == sets->n || sets->watched[n].group != about->group ||
+		    sets->watched[n].pid != about->pid)
+			return false;
+		n++;
+	}
+	return n == sets->n;
+}
+
+static uint64_t active_of(const struct working_sets *sets, uint64_t group)
+{
+	for (size_t i = 0; i < sets->n; i++)
+		if (sets->watched[i].group == group)
+			return sets->watched[i].active;
+	return POLICY_UNKNOWN;
+}
+
+/* Those that are there now; what was known of them stays known. */
+static void start(struct working_sets *sets, const struct sensor *sensor)
+{
+	const struct host_damon_sampling sampling = { .period_ms = HOST_DAMON_PERIOD_MS,
+						      .samples = HOST_DAMON_SAMPLES };
+	_cleanup_free_ struct host_damon_target *targets = calloc(sensor->n + 1, sizeof(*targets));
+	struct watched *watched = calloc(sensor->n + 1, sizeof(*watched));
+	_cleanup_err_ struct err *err = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; targets && watched && i < sensor->n; i++) {
+		const struct sensed *about = &sensor->about[i];
+
+		if (about->ram.len == 0 || about->pid == 0)
+			continue;
+		targets[n] = (struct host_damon_target){ .pid = about->pid,
+							 .ram = &about->ram,
+							 .n_ram = 1 };
+		watched[n++] = (struct watched){ .group = about->group,
+						 .pid = about->pid,
+						 .active = active_of(sets, about->group) };
+	}
+	stop(sets);
+	sets->watched = watched;
+	sets->n = n;
+	if (n == 0 ||
+	    host_damon_start(sets->root_fd, targets, n, &sampling, &sets->damon, &err) == 0)
+		return;
+	if (!sets->refused)
+		log_line("what guests use isn't measured: %s; their own statistics have to do",
+			 err_message(err));
+	sets->refused = true;
+}
+
+static void take(struct working_sets *sets, struct sensor *sensor)
+{
+	_cleanup_free_ uint64_t *active = calloc(sets->n + 1, sizeof(*active));
+	_cleanup_err_ struct err *err = NULL;
+
+	if (active && host_damon_read(sets->damon, active, &err) == 0) {
+		for (size_t i = 0; i < sets->n; i++)
+			if (active[i] != HOST_UNKNOWN)
+				sets->watched[i].active = active[i];
+	} else {
+		stop(sets);
+	}
+	for (size_t i = 0; i < sensor->n; i++) {
+		uint64_t bytes = active_of(sets, sensor->about[i].group);
+
+		if (bytes == POLICY_UNKNOWN)
+			continue;
+		sensor->guests[i].active = least(bytes, sensor->guests[i].resident);
+		sensor->about[i].source = GOVERN_SOURCE_DAMON;
+	}
+}
+
+void working_sets_read(struct working_sets *sets, struct sensor *sensor, bool wanted)
+{
+	uint64_t now_ms = sensor->host.now_ms;
+
+	if (wanted)
+		sets->wanted_ms = now_ms;
+	if (sets->refused || sets->wanted_ms == 0)
+		return;
+	if (now_ms - sets->wanted_ms > WORKING_SETS_STAY_MS) {
+		stop(sets);
+		return;
+	}
+	govern_ask_ram(sensor);
+	if (!sets->damon || !is_current(sets, sensor))
+		start(sets, sensor);
+	if (sets->damon)
+		take(sets, sensor);
+}
