@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "host/cgroup_bounds.h"
 #include "host/cgroup_memory.h"
 #include "host/fields.h"
 #include "host/ksm.h"
@@ -234,6 +235,41 @@ static void a_group_without_a_memory_controller_carries_its_errno(void **state)
 	assert_int_equal(err_errno(gone), ENOENT);
 }
 
+static void bounds_of_a_group_may_be_none(void **state)
+{
+	_cleanup_close_ int root = open_tree("debian");
+	_cleanup_err_ struct err *err = NULL;
+	struct host_cgroup_bounds bounds;
+
+	(void)state;
+	assert_int_equal(
+	    host_read_cgroup_bounds(root, "sys/fs/cgroup/lodge.slice/web", &bounds, NULL), 0);
+	assert_int_equal(bounds.min, 4194304);
+	assert_int_equal(bounds.low, 16777216);
+	assert_true(bounds.high == UINT64_MAX);
+	assert_int_equal(bounds.max, 71303168);
+	assert_int_equal(host_read_cgroup_bounds(root, "sys/fs/cgroup", &bounds, &err), -1);
+	assert_int_equal(err_errno(err), ENOENT);
+}
+
+static void what_happened_to_a_group_is_counted_by_its_kind(void **state)
+{
+	_cleanup_close_ int root = open_tree("debian");
+	_cleanup_err_ struct err *err = NULL;
+	struct host_cgroup_events events;
+
+	(void)state;
+	assert_int_equal(
+	    host_read_cgroup_events(root, "sys/fs/cgroup/lodge.slice/web", &events, NULL), 0);
+	assert_int_equal(events.low, 3);
+	assert_int_equal(events.high, 0);
+	assert_int_equal(events.max, 17);
+	assert_int_equal(events.oom, 2);
+	assert_int_equal(events.oom_kill, 1);
+	assert_int_equal(host_read_cgroup_events(root, "sys/fs/cgroup", &events, &err), -1);
+	assert_int_equal(err_errno(err), ENOENT);
+}
+
 static const struct host_range db_ram[] = {
 	{ 0x7f1000000000, 0x6000000 },
 	{ 0x7f1006000000, 0x4000000 },
@@ -328,6 +364,8 @@ int main(void)
 		cmocka_unit_test(the_group_of_a_process_is_its_version_2_one),
 		cmocka_unit_test(memory_of_a_group_is_read),
 		cmocka_unit_test(a_group_without_a_memory_controller_carries_its_errno),
+		cmocka_unit_test(bounds_of_a_group_may_be_none),
+		cmocka_unit_test(what_happened_to_a_group_is_counted_by_its_kind),
 		cmocka_unit_test(ram_in_memory_files_and_huge_pages_is_no_file),
 		cmocka_unit_test(merged_pages_are_known_only_where_the_kernel_says_them),
 		cmocka_unit_test(a_view_of_the_host_has_everything),
