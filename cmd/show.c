@@ -3,8 +3,6 @@
  * lodge show: everything about guests. What a guest is comes from its VM process, where its memory
  * is mostly from the host's kernel (memory_view.h).
  */
-#include <fcntl.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,8 +17,8 @@
 #include "cmd/guest_promise.h"
 #include "cmd/memory_report.h"
 #include "cmd/memory_view.h"
-#include "cmd/options.h"
 #include "cmd/report.h"
+#include "cmd/show_guests.h"
 #include "cmd/uptime.h"
 
 static void print_label(const char *label)
@@ -124,13 +122,6 @@ static void print_promise(const struct guest_promise *g)
 	}
 }
 
-/* How the guests of one call are shown. */
-struct showing {
-	struct memory_host host;
-	json_t *list; /* of objects, for JSON; else NULL */
-	size_t n;     /* guests shown so far */
-};
-
 static int show_guest(const char *name, struct showing *showing, struct err **err)
 {
 	_cleanup_err_ struct err *why = NULL;
@@ -170,81 +161,9 @@ static int show_guest(const char *name, struct showing *showing, struct err **er
 	return 0;
 }
 
-/* Those that went away meanwhile, or are just starting, are no failure if they weren't named. */
-static bool passes_over(const struct guest_names *names, const struct err *err)
-{
-	return names->listed && (err_code(err) == ERR_NOT_FOUND || err_code(err) == ERR_STATE);
-}
-
-static int show_guests(const struct guest_names *names, struct showing *showing)
-{
-	int status = 0;
-
-	for (size_t i = 0; i < names->n; i++) {
-		struct err *err = NULL;
-
-		if (show_guest(names->names[i], showing, &err) == 0)
-			continue;
-		if (passes_over(names, err)) {
-			err_free(err);
-			continue;
-		}
-
-		int failure = report_err(&err);
-
-		status = status ? status : failure;
-	}
-	return status;
-}
-
-static int show_all(const struct guest_names *names, bool json)
-{
-	_cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct showing showing = { .list = json ? json_array() : NULL };
-
-	memory_host_find(root_fd, &showing.host);
-
-	int status = show_guests(names, &showing);
-
-	/* A guest that was asked for by its name alone isn't in a list. */
-	if (json && !names->listed && names->n == 1) {
-		if (showing.n == 1)
-			report_json(json_array_get(showing.list, 0));
-	} else if (json) {
-		report_json(showing.list);
-	}
-	json_decref(showing.list);
-	return status;
-}
-
-static const struct command_option options[] = {
-	{ "json", 'j', NULL, "as JSON, for programs" },
-	{ "all", 'a', NULL, "every guest" },
-	{ 0 },
-};
-
 static int run_show(int argc, char **argv)
 {
-	struct guest_names names;
-	struct err *err = NULL;
-	bool json = false;
-	bool all = false;
-	const char *value;
-	int status;
-	int c;
-
-	while ((c = options_next(&cmd_show, argc, argv, &value, &status)) >= 0) {
-		json |= c == 'j';
-		all |= c == 'a';
-	}
-	if (c == OPTIONS_EXIT || options_operands(&cmd_show, argc, all ? 0 : 1, all ? 0 : SIZE_MAX,
-						  "the name of a guest, or --all", &status) < 0)
-		return status;
-	if (guest_names_get(&names, all, argc, argv, &err) < 0)
-		return report_err(&err);
-	status = show_all(&names, json);
-	guest_names_clear(&names);
-	return report_flush(status);
+	return show_guests_main(&cmd_show, argc, argv, show_guest, NULL);
 }
 
 const struct command cmd_show = {
@@ -253,6 +172,6 @@ const struct command cmd_show = {
 	.summary = "Shows everything about guests",
 	.details =
 	    "Also where each part of a guest's memory is, by the host kernel's own numbers.\n",
-	.options = options,
+	.options = show_guests_options,
 	.run = run_show,
 };
