@@ -33,8 +33,8 @@ const struct command *command_find(const char *name);
 /* Says that word is no verb, with the one that may have been meant; returns the exit status. */
 int command_unknown(const char *word);
 
-extern const struct command cmd_run, cmd_ps, cmd_top, cmd_show, cmd_set, cmd_balloon, cmd_console,
-    cmd_stop, cmd_kill, cmd_pause, cmd_resume, cmd_wait, cmd_host, cmd_doctor, cmd_help,
-    cmd_version;
+extern const struct command cmd_run, cmd_ps, cmd_top, cmd_show, cmd_explain, cmd_set, cmd_balloon,
+    cmd_console, cmd_stop, cmd_kill, cmd_pause, cmd_resume, cmd_wait, cmd_host, cmd_doctor,
+    cmd_help, cmd_version;
 
 #endif

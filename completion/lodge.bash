@@ -51,7 +51,7 @@ _lodge_value() {
 }
 
 _lodge() {
-	local verbs='run ps top show set balloon console stop kill pause resume wait host doctor help version'
+	local verbs='run ps top show explain set balloon console stop kill pause resume wait host doctor help version'
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} options=''
 	local verb=${COMP_WORDS[1]}
 
@@ -73,6 +73,7 @@ _lodge() {
 	ps) options='--json --help' ;;
 	top) options='--once --json --sort --reverse --interval --help' ;;
 	show) options='--json --all --help' ;;
+	explain) options='--json --all --help' ;;
 	set) options='--no-wait --help' ;;
 	balloon) options='--json --hints --help' ;;
 	console) options='--escape --help' ;;
@@ -100,7 +101,7 @@ _lodge() {
 			mapfile -t COMPREPLY < <(compgen -W 'guarantee= memory-limit= weight= balloon= reclaim=' -- "$cur")
 		fi
 		;;
-	show | balloon | console | stop | kill | pause | resume | wait)
+	show | explain | balloon | console | stop | kill | pause | resume | wait)
 		mapfile -t COMPREPLY < <(compgen -W "$(_lodge_names)" -- "$cur")
 		;;
 	help) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;

@@ -5,7 +5,7 @@ function __lodge_names
     lodge ps 2>/dev/null | awk 'NR > 1 { print $1 }'
 end
 
-set -l verbs run ps top show set balloon console stop kill pause resume wait host doctor help version
+set -l verbs run ps top show explain set balloon console stop kill pause resume wait host doctor help version
 
 complete -c lodge -f
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -s h -l help -d 'Show the verbs'
@@ -15,6 +15,7 @@ complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a run -d 'Start a
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a ps -d 'List the guests'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a top -d 'Show the host and all guests live'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a show -d 'Show everything about guests'
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a explain -d 'Say why guests have the memory that they have'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a set -d 'Change a running guest'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a balloon -d 'Show what guests have in their balloons'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a console -d "Connect to a guest's console"
@@ -56,6 +57,8 @@ complete -c lodge -n "__fish_seen_subcommand_from top" -s r -l reverse -d 'The o
 complete -c lodge -n "__fish_seen_subcommand_from top" -s i -l interval -x -a '0.5 1 2 5 10' -d 'How often to look'
 complete -c lodge -n "__fish_seen_subcommand_from show" -s j -l json -d 'As JSON'
 complete -c lodge -n "__fish_seen_subcommand_from show" -s a -l all -d 'Every guest'
+complete -c lodge -n "__fish_seen_subcommand_from explain" -s j -l json -d 'As JSON'
+complete -c lodge -n "__fish_seen_subcommand_from explain" -s a -l all -d 'Every guest'
 complete -c lodge -n "__fish_seen_subcommand_from set" -s n -l no-wait -d "Don't wait for the balloon"
 complete -c lodge -n "__fish_seen_subcommand_from balloon" -s j -l json -d 'As JSON'
 complete -c lodge -n "__fish_seen_subcommand_from balloon" -s H -l hints -d 'Ask which pages are free now'
@@ -72,5 +75,5 @@ complete -c lodge -n "__fish_seen_subcommand_from doctor" -s k -l probe-kvm -d '
 complete -c lodge -n "__fish_seen_subcommand_from $verbs" -s h -l help -d 'Show a short help'
 
 complete -c lodge -n "__fish_seen_subcommand_from set" -a 'guarantee= memory-limit= weight= balloon= reclaim=' -d 'A key'
-complete -c lodge -n "__fish_seen_subcommand_from show set balloon console stop kill pause resume wait" -a '(__lodge_names)'
+complete -c lodge -n "__fish_seen_subcommand_from show explain set balloon console stop kill pause resume wait" -a '(__lodge_names)'
 complete -c lodge -n "__fish_seen_subcommand_from help" -a "$verbs"

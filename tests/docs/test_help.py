@@ -65,7 +65,7 @@ def test_every_verb_has_help(verb):
     assert by_verb.stdout == by_option.stdout
 
 
-@pytest.mark.parametrize("verb", ["show", "pause", "resume", "stop", "kill"])
+@pytest.mark.parametrize("verb", ["show", "explain", "pause", "resume", "stop", "kill"])
 def test_all_is_every_guest(verb):
     assert re.search(r"--all +every guest$", lodge(verb, "--help").stdout, re.M)
 
@@ -151,6 +151,8 @@ def one_line(done):
     (("run", "vmlinuz"), "takes no operands (the kernel is --kernel FILE)"),
     (("ps", "--json=yes"), "takes no value"),
     (("show",), "needs the name"),
+    (("explain",), "needs the name"),
+    (("explain", "--all", "a"), "takes only"),
     (("show", "--all", "a"), "takes only"),
     (("host", "a"), "takes no operands"),
     (("stop",), "or --all"),
@@ -196,7 +198,7 @@ def test_a_wrong_configuration_is_named_with_its_file(text, hint, tmp_path):
     assert one_line(done) and str(path) in done.stderr and hint in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("verb", ["show", "console", "stop", "kill", "pause", "resume", "wait"])
+@pytest.mark.parametrize("verb", ["show", "explain", "console", "stop", "kill", "pause", "resume", "wait"])
 def test_a_guest_that_is_not_there_is_named(verb, tmp_path):
     done = lodge(verb, "nobody", env={**os.environ, "LODGE_RUNTIME_DIR": str(tmp_path)})
     assert done.returncode == 3
