@@ -4,6 +4,7 @@
 #include "base/sums.h"
 #include "cmd/explain_text.h"
 #include "cmd/memory_report.h"
+#include "cmd/top_governor.h"
 #include "govern/words.h"
 
 static json_t *age_to_json(const struct explain *e, uint64_t time_ms)
@@ -65,17 +66,6 @@ static json_t *part_to_json(const struct explain *e)
 			 govern_source_name(guest->source), "hurts", guest->hurts);
 }
 
-static json_t *last_to_json(const struct explain *e)
-{
-	const struct govern_decision *d = e->last;
-
-	return json_pack("{s:o, s:s, s:o, s:o, s:s, s:s}", "age_ms", age_to_json(e, d->time_ms),
-			 "reason", policy_reason_name(d->reason), "bytes",
-			 memory_report_known(d->bytes), "whom",
-			 d->whom[0] ? json_string(d->whom) : json_null(), "state",
-			 policy_state_name(d->state), "text", d->text);
-}
-
 static json_t *psi_to_json(const struct explain_kernel *k)
 {
 	if (!k->has_psi)
@@ -126,7 +116,8 @@ json_t *explain_to_json(const struct explain *e)
 	json_object_set_new(object, "governor", governor_to_json(e));
 	json_object_set_new(object, "part",
 			    e->governed && e->guest ? part_to_json(e) : json_null());
-	json_object_set_new(object, "last", e->last ? last_to_json(e) : json_null());
+	json_object_set_new(object, "last",
+			    e->last ? top_decision_to_json(e->last, e->now_ms) : json_null());
 	set_or_reason(object, "kernel", e->kernel ? kernel_to_json(e->kernel) : NULL,
 		      e->kernel_reason);
 	return object;

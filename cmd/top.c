@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/loop.h"
+#include "base/sums.h"
 #include "cmd/command.h"
 #include "cmd/memory_report.h"
 #include "cmd/report.h"
@@ -28,6 +29,7 @@
 enum {
 	ONCE_INTERVAL_MS = 500, /* between the two looks */
 	ONCE_ANSWER_MS = 2000,
+	ONCE_DECISIONS = 5,
 	PLAIN_WIDTH = 180, /* where there is no terminal: room for all figures */
 };
 
@@ -71,6 +73,11 @@ static void print_text(const struct top_snapshot *snapshot, const struct top_opt
 
 	for (size_t i = 0; i < TOP_HOST_LINES; i++) {
 		top_text_host(snapshot, i, width, &line);
+		print_line(&line);
+	}
+	for (size_t i = 0; i < least(ONCE_DECISIONS, top_governor_decisions(&snapshot->governor));
+	     i++) {
+		top_text_decision(snapshot, i, width, &line);
 		print_line(&line);
 	}
 	top_text_legend(width, &line);
@@ -132,7 +139,8 @@ static void print_json(const struct top_ask *ask, const size_t *order)
 		json_array_append_new(guests, guest_to_json(&snapshot->guests[order[i]],
 							    top_ask_show(ask, order[i])));
 
-	json_t *object = json_pack("{s:o, s:o}", "host", host_to_json(&snapshot->host), "guests",
+	json_t *object = json_pack("{s:o, s:o, s:o}", "host", host_to_json(&snapshot->host),
+				   "governor", top_governor_to_json(&snapshot->governor), "guests",
 				   guests);
 
 	report_json(object);
@@ -285,7 +293,7 @@ const struct command cmd_top = {
 	.summary = "Shows the host and all guests live, with where their memory is",
 	.details =
 	    "On the full screen: q quit, s or < > sort, r reverse, arrows scroll, + - interval,\n"
-	    "p pause, ? help.\n\n"
+	    "d decisions, p pause, ? help.\n\n"
 	    "KEY is one of: name, state, cpu, vcpu, size, resident, private, cache, merged,\n"
 	    "swapped, balloon, reported, untouched, overhead, swap-in, swap-out, faults, free,\n"
 	    "available, age.\n",

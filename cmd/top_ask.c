@@ -379,6 +379,7 @@ static void make_snapshot(struct top_ask *ask)
 	size_t n = 0;
 
 	look_at_host(ask);
+	top_governor_look(&ask->snapshot.governor);
 	if (!guests || !shows) {
 		free(guests);
 		free(shows);

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "cmd/memory_view.h"
+#include "cmd/top_governor.h"
 #include "host/activity.h"
 #include "host/view.h"
 #include "machine/config.h"
@@ -62,6 +63,7 @@ struct top_guest {
 
 struct top_snapshot {
 	struct top_host host;
+	struct top_governor governor;
 	struct top_guest *guests; /* in the order of their names */
 	size_t n;
 };

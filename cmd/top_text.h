@@ -87,8 +87,11 @@ void top_text_guest(const struct top_layout *layout, const struct top_guest *gue
 void top_text_legend(size_t width, struct top_line *line);
 
 /* The host: line i of TOP_HOST_LINES. */
-enum { TOP_HOST_LINES = 4 };
+enum { TOP_HOST_LINES = 5 };
 void top_text_host(const struct top_snapshot *snapshot, size_t i, size_t width,
 		   struct top_line *line);
+/* What the governor decided: line i of top_governor_decisions(), the newest first. */
+void top_text_decision(const struct top_snapshot *snapshot, size_t i, size_t width,
+		       struct top_line *line);
 
 #endif

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/cleanup.h"
+#include "base/sums.h"
 #include "cmd/top_bar.h"
 #include "cmd/top_text.h"
 #include "host/fields.h"
@@ -31,11 +32,11 @@ static void cpu_line(const struct top_snapshot *snapshot, struct top_line *line)
 	}
 }
 
-static uint64_t take(uint64_t *rest, uint64_t value)
+static uint64_t take(uint64_t *left, uint64_t value)
 {
-	uint64_t taken = value < *rest ? value : *rest;
+	uint64_t taken = value < *left ? value : *left;
 
-	*rest -= taken;
+	*left -= taken;
 	return taken;
 }
 
@@ -59,15 +60,15 @@ static size_t bar_width(size_t width)
 static void ram_line(const struct top_snapshot *snapshot, struct top_line *line)
 {
 	const struct host_meminfo *memory = &snapshot->host.view.memory;
-	uint64_t rest = memory->total;
+	uint64_t other = memory->total;
 	/* What is available comes first, since part of the guests' page cache is it, too. */
-	uint64_t available = take(&rest, memory->available);
-	uint64_t guests = take(&rest, guests_share(snapshot));
-	uint64_t zswap = memory->zswap == HOST_UNKNOWN ? 0 : take(&rest, memory->zswap);
+	uint64_t available = take(&other, memory->available);
+	uint64_t guests = take(&other, guests_share(snapshot));
+	uint64_t zswap = memory->zswap == HOST_UNKNOWN ? 0 : take(&other, memory->zswap);
 	const struct top_bar_part parts[] = {
 		{ TOP_PART_GUESTS, '#', guests },
 		{ TOP_PART_ZSWAP, 'z', zswap },
-		{ TOP_PART_OTHER, '+', rest },
+		{ TOP_PART_OTHER, '+', other },
 		{ TOP_PART_AVAILABLE, '.', available },
 	};
 	char a[TOP_FIGURE_MAX];
@@ -82,7 +83,7 @@ static void ram_line(const struct top_snapshot *snapshot, struct top_line *line)
 	top_line_add(line, TOP_PART_GUESTS, "#");
 	top_line_add(line, TOP_PLAIN, " guests %s  ", top_size(guests, a));
 	top_line_add(line, TOP_PART_OTHER, "+");
-	top_line_add(line, TOP_PLAIN, " other %s  ", top_size(rest, a));
+	top_line_add(line, TOP_PLAIN, " other %s  ", top_size(other, a));
 	top_line_add(line, TOP_PART_ZSWAP, "z");
 	top_line_add(line, TOP_PLAIN, " zswap %s", top_size(zswap, a));
 }
@@ -142,12 +143,53 @@ static void sharing_line(const struct top_snapshot *snapshot, struct top_line *l
 			     top_size(view->memory.zswap, b));
 }
 
+static char *age(const struct top_governor *governor, uint64_t time_ms, char buf[TOP_FIGURE_MAX])
+{
+	return top_age(rest(governor->now_ms, time_ms), buf);
+}
+
+static void governor_line(const struct top_snapshot *snapshot, struct top_line *line)
+{
+	const struct top_governor *governor = &snapshot->governor;
+	enum top_style style = governor->state >= POLICY_HARD ? TOP_WARNING : TOP_PLAIN;
+	char a[TOP_FIGURE_MAX];
+	char b[TOP_FIGURE_MAX];
+	char c[TOP_FIGURE_MAX];
+
+	top_line_add(line, TOP_TITLE, "Gov  ");
+	if (!governor->runs) {
+		top_line_add(line, TOP_PLAIN, "lodged doesn't run: only the kernel moves memory");
+	} else if (governor->damaged) {
+		top_line_add(line, TOP_WARNING, "what lodged wrote down can't be read");
+	} else if (!governor->known) {
+		top_line_add(line, TOP_PLAIN, "lodged has decided nothing about memory yet");
+	} else {
+		top_line_add(line, TOP_PLAIN, "memory ");
+		top_line_add(line, style, "%s", policy_state_name(governor->state));
+		top_line_add(line, TOP_PLAIN, ", %s free of the %s wanted; lodged looked %s ago",
+			     top_size(governor->margin, a), top_size(governor->wanted, b),
+			     age(governor, governor->time_ms, c));
+	}
+}
+
+void top_text_decision(const struct top_snapshot *snapshot, size_t i, size_t width,
+		       struct top_line *line)
+{
+	const struct top_governor *governor = &snapshot->governor;
+	const struct govern_decision *d = &governor->decisions[governor->n_decisions - 1 - i];
+	char text[TOP_FIGURE_MAX];
+
+	top_line_clear(line, width);
+	top_line_add(line, TOP_DIM, "%9s  ", age(governor, d->time_ms, text));
+	top_line_add(line, TOP_PLAIN, "%s", d->text);
+}
+
 void top_text_host(const struct top_snapshot *snapshot, size_t i, size_t width,
 		   struct top_line *line)
 {
 	static void (*const lines[TOP_HOST_LINES])(
 	    const struct top_snapshot *snapshot,
-	    struct top_line *line) = { cpu_line, ram_line, swap_line, sharing_line };
+	    struct top_line *line) = { cpu_line, ram_line, swap_line, sharing_line, governor_line };
 
 	top_line_clear(line, width);
 	if (snapshot->host.known)

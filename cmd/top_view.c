@@ -3,18 +3,25 @@
 #include "cmd/top_view.h"
 
 #include "base/cleanup.h"
+#include "base/sums.h"
 
-/* From the top: a title, the host, a legend, the table's header, guests, and a line with the most
- * needed keys. A low screen has the title, the header and guests; a lower one only guests. */
+/* From the top: a title, the host, the last decisions, a legend, the table's header, guests, and a
+ * line with the most needed keys. A low screen has the title, the header and guests; a lower one
+ * only guests. */
 struct geometry {
 	bool title;
 	bool host;
 	bool header;
 	bool keys;
-	size_t guests; /* rows for them */
+	size_t decisions; /* rows for them */
+	size_t guests;	  /* rows for them */
 };
 
-static struct geometry make_geometry(size_t rows)
+/* One row in so many, so that there's room for guests on a low screen. */
+enum { ROWS_PER_DECISION = 8 };
+
+/* n decisions that are to be shown, if there's room. */
+static struct geometry make_geometry(size_t rows, size_t n)
 {
 	struct geometry g = {
 		.header = rows >= 2,
@@ -24,7 +31,8 @@ static struct geometry make_geometry(size_t rows)
 	};
 	size_t taken = (size_t)g.header + g.title + g.keys + (g.host ? TOP_HOST_LINES + 1 : 0);
 
-	g.guests = rows - taken;
+	g.decisions = g.host ? least(n, rows / ROWS_PER_DECISION) : 0;
+	g.guests = rows - taken - g.decisions;
 	return g;
 }
 
@@ -52,6 +60,8 @@ enum top_input top_view_key(int ch)
 		return TOP_INPUT_SLOWER;
 	case '-':
 		return TOP_INPUT_FASTER;
+	case 'd':
+		return TOP_INPUT_DECISIONS;
 	case 'p':
 		return TOP_INPUT_PAUSE;
 	case 'h':
@@ -96,7 +106,7 @@ static void scroll(struct top_view *view, bool down, size_t by, size_t room, siz
 
 bool top_view_take(struct top_view *view, enum top_input input, size_t rows, size_t n)
 {
-	size_t room = make_geometry(rows).guests;
+	size_t room = make_geometry(rows, view->decisions).guests;
 	size_t page = room > 1 ? room - 1 : 1;
 
 	/* Whatever is pressed while the help is shown ends it. */
@@ -137,6 +147,9 @@ bool top_view_take(struct top_view *view, enum top_input input, size_t rows, siz
 	case TOP_INPUT_PAUSE:
 		view->paused = !view->paused;
 		break;
+	case TOP_INPUT_DECISIONS:
+		view->hide_decisions = !view->hide_decisions;
+		break;
 	case TOP_INPUT_HELP:
 		view->help = true;
 		break;
@@ -174,6 +187,7 @@ static const char *const help_lines[] = {
 	"Up Down  k j   scroll by a guest",
 	"PgUp PgDn      scroll by a page (also the space bar); Home, End",
 	"+  -           look less often, more often",
+	"d              hide the governor's decisions, and show them",
 	"p              hold the display still, and let it go on",
 	"?              this help; any key ends it",
 	"",
@@ -213,12 +227,16 @@ static void draw_help(struct canvas *canvas, size_t rows)
 	}
 }
 
-static void draw_host(struct canvas *canvas, const struct top_snapshot *snapshot)
+static void draw_host(struct canvas *canvas, const struct top_snapshot *snapshot, size_t decisions)
 {
 	for (size_t i = 0; i < TOP_HOST_LINES; i++) {
 		begin(canvas);
 		if (snapshot)
 			top_text_host(snapshot, i, canvas->columns, &canvas->line);
+		end(canvas);
+	}
+	for (size_t i = 0; i < decisions; i++) {
+		top_text_decision(snapshot, i, canvas->columns, begin(canvas));
 		end(canvas);
 	}
 	begin(canvas);
@@ -250,15 +268,21 @@ static void draw_guests(struct canvas *canvas, const struct top_view *view,
 	}
 }
 
+static size_t wanted_decisions(const struct top_view *view, const struct top_snapshot *snapshot)
+{
+	return snapshot && !view->hide_decisions ? top_governor_decisions(&snapshot->governor) : 0;
+}
+
 void top_view_draw(struct top_view *view, const struct top_snapshot *snapshot, const size_t *order,
 		   size_t rows, size_t columns,
 		   void (*draw)(void *opaque, size_t row, const struct top_line *line),
 		   void *opaque)
 {
 	struct canvas canvas = { .draw = draw, .opaque = opaque, .columns = columns };
-	struct geometry g = make_geometry(rows);
+	struct geometry g = make_geometry(rows, wanted_decisions(view, snapshot));
 	size_t n = snapshot ? snapshot->n : 0;
 
+	view->decisions = g.decisions;
 	/* Guests may have gone, or the screen grown. */
 	if (view->first + g.guests > n)
 		view->first = n > g.guests ? n - g.guests : 0;
@@ -271,12 +295,12 @@ void top_view_draw(struct top_view *view, const struct top_snapshot *snapshot, c
 		end(&canvas);
 	}
 	if (g.host)
-		draw_host(&canvas, snapshot);
+		draw_host(&canvas, snapshot, g.decisions);
 	draw_guests(&canvas, view, snapshot, order, &g);
 	if (g.keys) {
-		top_line_add(begin(&canvas), TOP_DIM,
-			     "q quit   s sort   r reverse   arrows scroll   +/- interval   p pause"
-			     "   ? help");
+		top_line_add(
+		    begin(&canvas), TOP_DIM,
+		    "q quit  s sort  r reverse  arrows scroll  +/- rate  d decisions  p pause  ? help");
 		end(&canvas);
 	}
 }

@@ -20,7 +20,9 @@ struct top_view {
 	unsigned interval_ms;
 	bool paused;
 	bool help;
-	size_t first; /* the row of the table that is the first on the screen */
+	bool hide_decisions;
+	size_t decisions; /* rows that they had on the last screen */
+	size_t first;	  /* the row of the table that is the first on the screen */
 };
 
 enum top_input {
@@ -38,6 +40,7 @@ enum top_input {
 	TOP_INPUT_FASTER,
 	TOP_INPUT_SLOWER,
 	TOP_INPUT_PAUSE,
+	TOP_INPUT_DECISIONS,
 	TOP_INPUT_HELP,
 };
 
@@ -49,7 +52,8 @@ enum top_input top_view_key(int ch);
 bool top_view_take(struct top_view *view, enum top_input input, size_t rows, size_t n);
 
 /* Draws each of the screen's rows, from the first on. order is top_sort()'s; snapshot is NULL as
- * long as there is none. Moves view->first back to where there are guests. */
+ * long as there is none. Moves view->first back to where there are guests, and sets
+ * view->decisions. */
 void top_view_draw(struct top_view *view, const struct top_snapshot *snapshot, const size_t *order,
 		   size_t rows, size_t columns,
 		   void (*draw)(void *opaque, size_t row, const struct top_line *line),

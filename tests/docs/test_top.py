@@ -17,6 +17,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 LODGE = os.environ.get("LODGE", str(TOP / "build" / "lodge"))
 
 sys.path.insert(0, str(TOP / "tests"))
+import governed  # noqa: E402
 from fake_guest import MIB, FakeGuest  # noqa: E402
 from screen import Screen  # noqa: E402
 
@@ -71,6 +72,37 @@ def test_json_is_for_programs(runtime):
     assert guest["name"] == "web" and guest["rates"]["cpu_permille"] is not None
     assert parts["guest"] == 64 * MIB
     assert top_json["host"]["memory"] > top_json["host"]["available"] > 0
+
+
+def test_decisions_of_a_governor_are_shown_while_it_runs(runtime):
+    decisions = [governed.decision(9000, "db", "web"), governed.decision(3000)]
+    governed.write(runtime, governed.record([], decisions))
+    assert "Gov  lodged doesn't run: only the kernel moves memory\nRAM: " in once(runtime)
+    with governed.governor(runtime):
+        text = once(runtime)
+        made = json.loads(lodge(runtime, "top", "--json").stdout)["governor"]
+    assert re.search(r"^Gov  memory soft, 8M free of the 12M wanted; lodged looked \d+s ago\n"
+                     r" +\d+s  12M taken from web by reclaim, for db\n"
+                     r" +\d+s  12M taken from db by reclaim, for web\nRAM: ", text, re.M)  # fmt: skip
+    assert [decision["guest"] for decision in made["decisions"]] == ["web", "db"]
+    assert made["running"] and made["state"] == "soft" and made["margin"] == 8 * MIB
+
+
+def test_decisions_come_to_the_screen_as_they_are_made_and_can_be_hidden(runtime):
+    with governed.governor(runtime), top(runtime, "--interval=0.2") as screen:
+        screen.expect(r"^Gov  lodged has decided nothing about memory yet$")
+        governed.write(runtime, governed.record([], [governed.decision()]))
+        screen.expect(r"^ +\d+s  12M taken from web by reclaim, for db$")
+        governed.write(runtime, governed.record([], [governed.decision(), governed.decision(0, "db", "web")], state="low"))
+        screen.expect(r"^Gov  memory low, .*\n +\d+s  12M taken from db .*\n +\d+s  12M taken from web ")
+        screen.press("d")
+        screen.expect(r"^Gov  memory low, .*\nRAM: ")
+        screen.press("d")
+        screen.expect(r"^ +\d+s  12M taken from db ")
+        (runtime / ".lodged.record.json").write_text("{}", encoding="ascii")
+        screen.expect(r"^Gov  what lodged wrote down can't be read$")
+        screen.press("q")
+        assert screen.end() == 0
 
 
 def test_a_guest_is_a_row_with_its_parts_and_a_bar(runtime):

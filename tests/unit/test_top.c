@@ -510,7 +510,7 @@ static struct picture picture;
 static void look(struct top_view *view, const struct top_snapshot *snapshot, size_t rows,
 		 size_t columns)
 {
-	size_t order[16];
+	size_t order[16] = { 0 };
 
 	picture = (struct picture){ .rows = rows };
 	if (snapshot)
@@ -543,11 +543,130 @@ static void a_screen_of_any_size_is_drawn_row_by_row(void **state)
 		}
 	look(&view, &snapshot, 24, 80);
 	assert_string_equal(picture.text[0], "lodge top  10 guests, by name, every 2 s");
-	assert_memory_equal(picture.text[6], "NAME ", 5);
-	assert_memory_equal(picture.text[7], "g0 ", 3);
+	assert_memory_equal(picture.text[7], "NAME ", 5);
+	assert_memory_equal(picture.text[8], "g0 ", 3);
 	assert_memory_equal(picture.text[23], "q quit ", 7);
 	look(&view, &snapshot, 1, 80);
 	assert_memory_equal(picture.text[0], "g0 ", 3);
+}
+
+/* n decisions, each a second younger than the one before. */
+static struct top_governor make_governor(size_t n)
+{
+	struct top_governor governor = {
+		.now_ms = 100000,
+		.runs = true,
+		.known = true,
+		.time_ms = 98000,
+		.state = POLICY_SOFT,
+		.margin = 8 * MIB,
+		.wanted = 12 * MIB,
+		.n_decisions = n,
+	};
+
+	for (size_t i = 0; i < n; i++) {
+		struct govern_decision *d = &governor.decisions[i];
+
+		d->time_ms = governor.now_ms - (n - i) * 1000;
+		snprintf(d->text, sizeof(d->text), "decision %zu", i);
+	}
+	return governor;
+}
+
+static void the_governors_line_says_how_the_host_is(void **state)
+{
+	struct top_snapshot snapshot = { .host = { .known = true }, .governor = make_governor(0) };
+	struct top_line line;
+
+	(void)state;
+	top_text_host(&snapshot, TOP_HOST_LINES - 1, 100, &line);
+	assert_string_equal(text_of(&line),
+			    "Gov  memory soft, 8M free of the 12M wanted; lodged looked 2s ago");
+	assert_int_equal(line.cells[12].style, TOP_PLAIN);
+	snapshot.governor.state = POLICY_HARD;
+	top_text_host(&snapshot, TOP_HOST_LINES - 1, 100, &line);
+	assert_int_equal(line.cells[12].style, TOP_WARNING);
+	snapshot.governor.known = false;
+	top_text_host(&snapshot, TOP_HOST_LINES - 1, 100, &line);
+	assert_string_equal(text_of(&line), "Gov  lodged has decided nothing about memory yet");
+	snapshot.governor.damaged = true;
+	top_text_host(&snapshot, TOP_HOST_LINES - 1, 100, &line);
+	assert_string_equal(text_of(&line), "Gov  what lodged wrote down can't be read");
+	snapshot.governor.runs = false;
+	top_text_host(&snapshot, TOP_HOST_LINES - 1, 100, &line);
+	assert_string_equal(text_of(&line),
+			    "Gov  lodged doesn't run: only the kernel moves memory");
+}
+
+static void decisions_come_with_their_age_the_newest_first(void **state)
+{
+	struct top_snapshot snapshot = { .governor = make_governor(3) };
+	struct top_line line;
+
+	(void)state;
+	snprintf(snapshot.governor.decisions[2].text, GOVERN_DECISION_TEXT_MAX, "it's\x1b[31m red");
+	top_text_decision(&snapshot, 0, 80, &line);
+	assert_string_equal(text_of(&line), "       1s  it's?[31m red");
+	top_text_decision(&snapshot, 2, 80, &line);
+	assert_string_equal(text_of(&line), "       3s  decision 0");
+}
+
+static void decisions_leave_room_for_guests(void **state)
+{
+	struct top_guest guests[10];
+	struct top_snapshot snapshot = { .governor = make_governor(20),
+					 .guests = guests,
+					 .n = make_guests(guests) };
+	struct top_view view = { .interval_ms = 2000 };
+
+	(void)state;
+	for (size_t rows = 0; rows <= 60; rows++) {
+		look(&view, &snapshot, rows, 80);
+		assert_true(view.decisions <= rows / 8);
+	}
+	look(&view, &snapshot, 24, 80);
+	assert_memory_equal(picture.text[6], "       1s  decision 19", 22);
+	assert_memory_equal(picture.text[8], "       3s  decision 17", 22);
+	assert_memory_equal(picture.text[10], "NAME ", 5);
+	assert_memory_equal(picture.text[20], "g9 ", 3);
+	/* A page is what is left for guests, less one. */
+	look(&view, &snapshot, 16, 80);
+	assert_int_equal(view.decisions, 2);
+	top_view_take(&view, TOP_INPUT_PAGE_DOWN, 16, 10);
+	assert_int_equal(view.first, 4);
+}
+
+static void decisions_can_be_hidden_and_are_not_there_without_a_governor(void **state)
+{
+	struct top_guest guests[10];
+	struct top_snapshot snapshot = { .governor = make_governor(20),
+					 .guests = guests,
+					 .n = make_guests(guests) };
+	struct top_view view = { .interval_ms = 2000 };
+
+	(void)state;
+	top_view_take(&view, top_view_key('d'), 24, 10);
+	look(&view, &snapshot, 24, 80);
+	assert_memory_equal(picture.text[7], "NAME ", 5);
+	top_view_take(&view, top_view_key('d'), 24, 10);
+	look(&view, &snapshot, 24, 80);
+	assert_memory_equal(picture.text[10], "NAME ", 5);
+	snapshot.governor.n_decisions = 1;
+	look(&view, &snapshot, 24, 80);
+	assert_memory_equal(picture.text[8], "NAME ", 5);
+	snapshot.governor.runs = false;
+	look(&view, &snapshot, 24, 80);
+	assert_memory_equal(picture.text[7], "NAME ", 5);
+}
+
+static void the_line_with_the_keys_fits_a_narrow_screen(void **state)
+{
+	struct top_view view = { .interval_ms = 2000 };
+
+	(void)state;
+	look(&view, NULL, 24, 200);
+	assert_non_null(strstr(picture.text[23], "? help"));
+	assert_true(strlen(picture.text[23]) <= 80);
 }
 
 static void scrolling_ends_with_the_guests(void **state)
@@ -653,6 +772,11 @@ int main(void)
 		cmocka_unit_test(lines_of_any_width_fit),
 		cmocka_unit_test(the_hosts_memory_is_guests_zswap_the_rest_and_what_is_available),
 		cmocka_unit_test(a_screen_of_any_size_is_drawn_row_by_row),
+		cmocka_unit_test(the_governors_line_says_how_the_host_is),
+		cmocka_unit_test(decisions_come_with_their_age_the_newest_first),
+		cmocka_unit_test(decisions_leave_room_for_guests),
+		cmocka_unit_test(decisions_can_be_hidden_and_are_not_there_without_a_governor),
+		cmocka_unit_test(the_line_with_the_keys_fits_a_narrow_screen),
 		cmocka_unit_test(scrolling_ends_with_the_guests),
 		cmocka_unit_test(keys_change_what_they_say),
 		cmocka_unit_test(the_interval_has_steps_and_ends),
