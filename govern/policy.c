@@ -32,6 +32,8 @@ struct turn {
 	uint64_t elapsed_ms; /* since the turn before */
 	bool calm;	     /* the host has been soft or better for a while */
 	size_t neediest;     /* of those who hurt, who has least of its target; POLICY_NOBODY */
+	uint64_t lacking;    /* of its target */
+	size_t hurt_givers;  /* who hurt, and have more of theirs */
 };
 
 const char *policy_state_name(enum policy_state state)
@@ -180,10 +182,19 @@ static void protect(struct turn *t)
 
 /* Taking */
 
-/* What a guest has beyond its target. */
+static uint64_t idle(const struct policy_guest *g)
+{
+	return g->active == POLICY_UNKNOWN ? 0 : rest(g->resident, g->active);
+}
+
+/* What a guest has beyond its target. A little too much is worth acting on only as far as it's
+ * idle: what is in use would come back at once. */
 static uint64_t excess(const struct turn *t, size_t i)
 {
-	return rest(t->guests[i].resident, t->acts[i].target);
+	uint64_t target = t->acts[i].target;
+	uint64_t over = rest(t->guests[i].resident, target);
+
+	return over > hysteresis(target) ? over : least(over, idle(&t->guests[i]));
 }
 
 /* How much of its target a guest has. */
@@ -205,6 +216,8 @@ static void find_neediest(struct turn *t)
 		t->neediest = i;
 		least_of_all = fulfilled(t, i);
 	}
+	if (t->neediest != POLICY_NOBODY)
+		t->lacking = rest(t->acts[t->neediest].target, t->guests[t->neediest].resident);
 }
 
 /* Who waits for what this guest has and is more entitled to it, by more than trifles. */
@@ -221,6 +234,7 @@ static size_t whose(const struct turn *t, size_t i)
 /* Who hurts is spared more each turn, and less again when it doesn't. */
 static void back_off(struct turn *t)
 {
+	t->hurt_givers = 0;
 	for (size_t i = 0; i < t->n; i++) {
 		unsigned *backoff = &t->memories[i].backoff;
 
@@ -228,18 +242,28 @@ static void back_off(struct turn *t)
 			*backoff += *backoff < BACKOFF_MAX;
 		else if (!t->acts[i].hurts)
 			*backoff -= *backoff > 0;
+		t->hurt_givers += t->acts[i].hurts && whose(t, i) != POLICY_NOBODY;
 	}
 }
 
 static uint64_t most_in_a_turn(const struct turn *t, size_t i)
 {
-	uint64_t most = t->guests[i].resident / POLICY_STEP;
+	uint64_t step = t->guests[i].resident / POLICY_STEP;
+	uint64_t spared;
 
-	if (most < STEP_LEAST)
-		most = STEP_LEAST;
-	if (whose(t, i) != POLICY_NOBODY)
-		return most;
-	return t->memories[i].backoff < BACKOFF_MAX ? most >> t->memories[i].backoff : 0;
+	if (step < STEP_LEAST)
+		step = STEP_LEAST;
+	spared = t->memories[i].backoff < BACKOFF_MAX ? step >> t->memories[i].backoff : 0;
+	if (whose(t, i) == POLICY_NOBODY)
+		return spared;
+
+	/* What it doesn't use, and its part of what the other lacks. */
+	uint64_t due = idle(&t->guests[i]);
+
+	if (t->acts[i].hurts)
+		due += t->lacking / t->hurt_givers;
+	due = least(due, step);
+	return due > spared ? due : spared;
 }
 
 static uint64_t can_balloon(const struct turn *t, size_t i)
@@ -338,6 +362,18 @@ static uint64_t entitled(const struct turn *t, size_t i)
 	return part > t->guests[i].floor ? part : t->guests[i].floor;
 }
 
+/* Who waits for memory already isn't throttled: it would wait for its own pages all the more. */
+static bool throttles(const struct turn *t, size_t i, uint64_t part)
+{
+	return t->plan->state == POLICY_LOW && !t->acts[i].hurts &&
+	       t->guests[i].resident > part + hysteresis(part);
+}
+
+static bool lets_go(const struct turn *t, size_t i)
+{
+	return t->calm || (t->acts[i].hurts && t->plan->state < POLICY_LOW);
+}
+
 static void throttle(struct turn *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
@@ -348,12 +384,12 @@ static void throttle(struct turn *t)
 		uint64_t high = part > has ? part : has;
 
 		if (now == POLICY_UNKNOWN) {
-			if (t->plan->state != POLICY_LOW || has <= part + hysteresis(part))
+			if (!throttles(t, i, part))
 				continue;
 			act->reason = POLICY_TAKES_THROTTLE;
 			act->bytes = has - part;
 			act->whom = whose(t, i);
-		} else if (t->calm) {
+		} else if (lets_go(t, i)) {
 			high = POLICY_UNKNOWN;
 			act->reason = POLICY_GIVES_THROTTLE;
 			act->bytes = 0;

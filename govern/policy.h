@@ -21,10 +21,12 @@
  *
  * A state is left for a better one only a quarter above its threshold.
  *
- * What keeps it steady: memory.low changes only by more than a POLICY_HYSTERESIS of it; a
- * guest loses at most POLICY_STEP of what it has in one turn; who hurts for memory (its pressure,
- * its refaults) while it is above its target is taken half as much from each turn that it goes on
- * hurting, down to nothing, unless somebody hurts who has less of its own target.
+ * What keeps it steady: memory.low changes only by more than a POLICY_HYSTERESIS of it; what is a
+ * little too much counts only as far as it's idle; a guest loses at most a POLICY_STEP of what it
+ *has in one turn; who hurts for memory (its pressure, its refaults) while it is above its target is
+ * taken half as much from each turn that it goes on hurting, down to nothing. If somebody else
+ *hurts who has less of its own target, it's still taken what it doesn't use, and its part of what
+ *the other lacks.
  *
  * All functions are pure: the same view, settings and memory give the same plan, here and in the
  * simulator.

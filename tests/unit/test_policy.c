@@ -201,7 +201,7 @@ static void the_margin_is_restored_though_each_has_only_a_little_too_much(void *
 
 	(void)state;
 	for (int i = 0; i < 50; i++)
-		add(20 * MIB, 0);
+		add(20 * MIB, 0)->active = 10 * MIB;
 	decide(0);
 	for (size_t i = 0; i < n; i++)
 		taken += acts[i].reclaim;
@@ -304,7 +304,7 @@ static void pain_spares_nobody_from_giving_to_who_is_entitled_and_hurts_too(void
 static void on_a_host_with_hardly_any_margin_growth_is_paid_for_by_who_grows(void **state)
 {
 	(void)state;
-	add(900 * MIB, 0)->pain_permille = 100;
+	add(900 * MIB, 0);
 	add(90 * MIB, 500 * MIB)->pain_permille = 100;
 	decide(5 * MIB);
 	assert_int_equal(plan.state, POLICY_LOW);
@@ -325,6 +325,36 @@ static void on_a_host_with_hardly_any_margin_growth_is_paid_for_by_who_grows(voi
 	assert_true(acts[0].write_high);
 	assert_int_equal(acts[0].high, POLICY_UNKNOWN);
 	assert_int_equal(acts[0].reason, POLICY_GIVES_THROTTLE);
+}
+
+static void who_waits_for_memory_is_throttled_no_more(void **state)
+{
+	(void)state;
+	add(900 * MIB, 100 * MIB)->pain_permille = 100;
+	decide(5 * MIB);
+	assert_false(acts[0].write_high);
+	guests[0].high = 900 * MIB;
+	decide(20 * MIB);
+	assert_int_equal(plan.state, POLICY_HARD);
+	assert_true(acts[0].write_high);
+	assert_int_equal(acts[0].high, POLICY_UNKNOWN);
+}
+
+static void all_who_hurt_give_together_no_more_than_the_neediest_lacks(void **state)
+{
+	uint64_t taken = 0;
+
+	(void)state;
+	for (int i = 0; i < 30; i++)
+		add(33 * MIB, 50 * MIB)->pain_permille = 300;
+	add(10 * MIB, 50 * MIB)->pain_permille = 300;
+	/* Until they are backed off from. */
+	for (int turn = 0; turn < 12; turn++)
+		decide(0);
+	for (size_t i = 0; i < n; i++)
+		taken += acts[i].reclaim;
+	assert_true(taken > 0);
+	assert_true(taken <= acts[30].target - 10 * MIB);
 }
 
 static void best_effort_has_no_target_and_nothing_is_swapped_of_it(void **state)
@@ -520,6 +550,9 @@ int main(void)
 		    pain_spares_nobody_from_giving_to_who_is_entitled_and_hurts_too, new_host),
 		cmocka_unit_test_setup(
 		    on_a_host_with_hardly_any_margin_growth_is_paid_for_by_who_grows, new_host),
+		cmocka_unit_test_setup(who_waits_for_memory_is_throttled_no_more, new_host),
+		cmocka_unit_test_setup(all_who_hurt_give_together_no_more_than_the_neediest_lacks,
+				       new_host),
 		cmocka_unit_test_setup(best_effort_has_no_target_and_nothing_is_swapped_of_it,
 				       new_host),
 		cmocka_unit_test_setup(a_guest_that_has_little_keeps_nothing_from_others, new_host),
