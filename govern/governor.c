@@ -150,18 +150,29 @@ static void on_pressure(void *arg, uint32_t events)
 		arm(governor, (unsigned)(POLICY_FAST_MS - ago_ms));
 }
 
-/* Without pressure accounting, or the right to use it, turns come by time alone. */
-static void watch_pressure(struct event *event, const char *group)
+/* The host's if group is NULL. */
+static void watch_pressure(struct event *event, const char *group, struct err **err)
 {
 	const struct host_psi_trigger trigger = { .stall_us = 100000, .window_us = 1000000 };
 	struct governor *governor = event->governor;
 
 	if (event->fd >= 0 ||
-	    host_open_psi_trigger(governor->root_fd, group, &trigger, &event->fd, NULL) < 0)
+	    host_open_psi_trigger(governor->root_fd, group, &trigger, &event->fd, err) < 0)
 		return;
-	if (loop_add(governor->loop, event->fd, EPOLLPRI, on_pressure, event, &event->source,
-		     NULL) < 0)
+	if (loop_add(governor->loop, event->fd, EPOLLPRI, on_pressure, event, &event->source, err) <
+	    0)
 		clear_source(event);
+}
+
+/* Without pressure accounting, or the right to use it, turns come by time alone. */
+static void watch_host(struct event *event)
+{
+	_cleanup_err_ struct err *err = NULL;
+
+	watch_pressure(event, NULL, &err);
+	if (err)
+		log_line("%s: lodged looks every %u s, and isn't woken when guests wait for memory",
+			 err_message(err), event->governor->options->interval_s);
 }
 
 static void watch_guests(struct governor *governor)
@@ -169,7 +180,7 @@ static void watch_guests(struct governor *governor)
 	const char *slice = turns_slice(governor->turns);
 
 	if (slice)
-		watch_pressure(governor->pressure_of_guests, slice);
+		watch_pressure(governor->pressure_of_guests, slice, NULL);
 }
 
 /* The kernel's event is that the file isn't any more what was read last. */
@@ -271,7 +282,7 @@ static int run_loop(struct governor *governor, struct err **err)
 	governor->timer_fd = turns.fd;
 	governor->pressure_of_guests = &guests;
 	add_swaps(governor, &swaps);
-	watch_pressure(&host, NULL);
+	watch_host(&host);
 	log_line("lodged %s governs%s", LODGE_VERSION,
 		 governor->options->dry_run ? " nothing: it only says what it would do"
 					    : " guests' memory and KSM, and watches promises");

@@ -35,6 +35,8 @@ struct working_sets *working_sets_new(int root_fd)
 
 	if (sets)
 		sets->root_fd = root_fd;
+	/* One that was killed left it on. */
+	host_damon_clean_up(root_fd, NULL);
 	return sets;
 }
 

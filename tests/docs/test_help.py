@@ -215,7 +215,7 @@ def test_the_governors_options_are_those_of_its_man_page():
     assert helped.returncode == 0 and helped.stdout.startswith("Usage: lodged ")
     offered = re.findall(r"^  -(.), --([a-z-]+)(?: ([A-Z]+))? ", helped.stdout, re.M)
     page = re.findall(r"^\*-(.)\*, \*--([a-z-]+)\*(?: _([A-Z]+)_)?$", man_page("lodged", 8), re.M)
-    assert len(offered) == 5 and offered == page
+    assert len(offered) == 6 and offered == page
     assert "'lodged.8'" in (TOP / "man/meson.build").read_text(encoding="utf-8")
     assert "*lodged*(8)" in man_page("lodge")
 
