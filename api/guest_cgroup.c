@@ -24,6 +24,7 @@
 #include "host/cgroup.h"
 #include "host/file.h"
 #include "ledger/ledger.h"
+#include "ledger/place.h"
 
 /* What guests are to be accounted for and limited by. */
 enum {
@@ -36,15 +37,15 @@ enum { REMOVE_TRIES = 200, REMOVE_AGAIN_MS = 10 };
 
 struct guest_cgroup {
 	char *name;
-	char slice[PATH_MAX]; /* from "/", without a leading slash */
-	char *full_path;      /* NULL: there is no group */
-	const char *path;     /* a part of full_path */
+	struct ledger_place place;
+	char *full_path;  /* NULL: there is no group */
+	const char *path; /* a part of full_path */
 	char *reason;
-	int slice_fd;	   /* the slice's directory */
-	int slice_min_fd;  /* its memory.min, to be read and written */
-	int group_min_fd;  /* the group's memory.min, to be read */
-	int group_fd;	   /* the group's, with O_PATH */
-	int root_procs_fd; /* cgroup.procs of the hierarchy's root, for writing */
+	int slice_fd;	  /* the slice's directory */
+	int slice_min_fd; /* its memory.min, to be read and written */
+	int group_min_fd; /* the group's memory.min, to be read */
+	int group_fd;	  /* the group's, with O_PATH */
+	int end_procs_fd; /* cgroup.procs of the group to end in, for writing */
 };
 
 static int fail(struct err **err, const char *path)
@@ -52,33 +53,42 @@ static int fail(struct err **err, const char *path)
 	return err_set(err, err_code_from_errno(errno), errno, "/%s", path);
 }
 
-static int check_hierarchy(int root_fd, struct host_cgroup *ret_host, struct err **err)
-{
-	if (host_read_cgroup(root_fd, ret_host, err) < 0)
-		return -1;
-	if (!ret_host->mounted)
-		return err_set(err, ERR_FAILED, 0, "version 2 of cgroups is not mounted");
-	if (!ret_host->writable)
-		return err_set(err, ERR_DENIED, 0, "this user may not change /%s", ret_host->mount);
-	return 0;
-}
-
 /* The slice, with its controllers handed on to the guests' groups, a limit, and locked. */
-static int open_slice(struct guest_cgroup *cgroup, int root_fd, const char *mount, struct err **err)
+static int open_slice(struct guest_cgroup *cgroup, int root_fd, struct err **err)
 {
+	const char *slice = cgroup->place.slice;
 	char path[PATH_MAX];
 
-	if (host_enable_controllers(root_fd, mount, CONTROLLERS, err) < 0)
+	if (host_enable_controllers(root_fd, cgroup->place.parent, CONTROLLERS, err) < 0)
 		return -1;
-	if (mkdirat(root_fd, cgroup->slice, 0755) < 0 && errno != EEXIST)
-		return fail(err, cgroup->slice);
-	if (ledger_lock(root_fd, cgroup->slice, &cgroup->slice_fd, err) < 0 ||
-	    host_enable_controllers(root_fd, cgroup->slice, CONTROLLERS, err) < 0 ||
-	    ledger_limit_slice(root_fd, cgroup->slice, err) < 0)
+	if (mkdirat(root_fd, slice, 0755) < 0 && errno != EEXIST)
+		return fail(err, slice);
+	if (ledger_lock(root_fd, slice, &cgroup->slice_fd, err) < 0 ||
+	    host_enable_controllers(root_fd, slice, CONTROLLERS, err) < 0 ||
+	    ledger_limit_slice(root_fd, slice, err) < 0)
 		return -1;
-	snprintf(path, sizeof(path), "%.*s/memory.min", PATH_MAX - 16, cgroup->slice);
+	snprintf(path, sizeof(path), "%s/memory.min", slice);
 	cgroup->slice_min_fd = openat(root_fd, path, O_RDWR | O_CLOEXEC);
 	return cgroup->slice_min_fd < 0 ? fail(err, path) : 0;
+}
+
+/* Where the VM process goes when it has left its group: the root of all groups, or where this user
+ * has no right to that, a group of the slice in which processes only end. */
+static int open_end(struct guest_cgroup *cgroup, int root_fd, struct err **err)
+{
+	const struct ledger_place *place = &cgroup->place;
+	char path[PATH_MAX];
+
+	if (!place->at_root) {
+		snprintf(path, sizeof(path), "%s/" LEDGER_END, place->slice);
+		if (mkdirat(root_fd, path, 0755) < 0 && errno != EEXIST)
+			return fail(err, path);
+	}
+	snprintf(path, sizeof(path), "%s%s/cgroup.procs",
+		 place->at_root ? place->parent : place->slice,
+		 place->at_root ? "" : "/" LEDGER_END);
+	cgroup->end_procs_fd = openat(root_fd, path, O_WRONLY | O_CLOEXEC);
+	return cgroup->end_procs_fd < 0 ? fail(err, path) : 0;
 }
 
 /* The lock on the slice is held: whoever is in the group is there to stay. */
@@ -119,6 +129,7 @@ static int open_group(struct guest_cgroup *cgroup, int root_fd, const char *grou
 static int make_group(struct guest_cgroup *cgroup, int root_fd, const struct ledger *ledger,
 		      const struct guest_cgroup_promise *asked, struct err **err)
 {
+	const char *slice = cgroup->place.slice;
 	const char *group = cgroup->full_path + 1;
 	bool made = mkdirat(root_fd, group, 0755) == 0;
 
@@ -128,9 +139,9 @@ static int make_group(struct guest_cgroup *cgroup, int root_fd, const struct led
 	/* The kernel gives a new group the same. */
 	bool weighted = made && asked->weight == PROMISE_WEIGHT_DEFAULT;
 
-	if (ledger_write(root_fd, cgroup->slice, cgroup->name, ledger, &asked->promise, err) == 0 &&
+	if (ledger_write(root_fd, slice, cgroup->name, ledger, &asked->promise, err) == 0 &&
 	    (weighted ||
-	     ledger_write_weight(root_fd, cgroup->slice, cgroup->name, asked->weight, err) == 0) &&
+	     ledger_write_weight(root_fd, slice, cgroup->name, asked->weight, err) == 0) &&
 	    open_group(cgroup, root_fd, group, err) == 0)
 		return 0;
 	unlinkat(root_fd, group, AT_REMOVEDIR);
@@ -141,27 +152,21 @@ static int make_group(struct guest_cgroup *cgroup, int root_fd, const struct led
 static int try_to_make(struct guest_cgroup *cgroup, int root_fd,
 		       const struct guest_cgroup_promise *asked, struct err **err)
 {
-	struct host_cgroup host;
+	const char *slice = cgroup->place.slice;
 	struct ledger ledger;
-	char path[PATH_MAX];
 
-	if (check_hierarchy(root_fd, &host, err) < 0)
+	if (ledger_find_own(root_fd, &cgroup->place, err) < 0)
 		return -1;
-	snprintf(path, sizeof(path), "%s/cgroup.procs", host.mount);
-	cgroup->root_procs_fd = openat(root_fd, path, O_WRONLY | O_CLOEXEC);
-	if (cgroup->root_procs_fd < 0)
-		return fail(err, path);
-	snprintf(cgroup->slice, sizeof(cgroup->slice), "%s/" LEDGER_SLICE, host.mount);
-	if (asprintf(&cgroup->full_path, "/%s/%s", cgroup->slice, cgroup->name) < 0) {
+	if (asprintf(&cgroup->full_path, "/%s/%s", slice, cgroup->name) < 0) {
 		cgroup->full_path = NULL;
 		return err_set(err, ERR_NO_SPACE, ENOMEM, "cgroup");
 	}
-	cgroup->path = cgroup->full_path + strlen(host.mount) + 2;
-	if (open_slice(cgroup, root_fd, host.mount, err) < 0)
+	cgroup->path = cgroup->full_path + cgroup->place.mount_len + 2;
+	if (open_slice(cgroup, root_fd, err) < 0 || open_end(cgroup, root_fd, err) < 0)
 		return -1;
-	ledger_sweep(root_fd, cgroup->slice);
+	ledger_sweep(root_fd, slice);
 	if (check_name(root_fd, cgroup->full_path + 1, cgroup->name, err) < 0 ||
-	    ledger_read_quickly(root_fd, cgroup->slice, &ledger, err) < 0 ||
+	    ledger_read_quickly(root_fd, slice, &ledger, err) < 0 ||
 	    ledger_check(&ledger, &asked->promise, NULL, err) < 0)
 		return -1;
 	return make_group(cgroup, root_fd, &ledger, asked, err);
@@ -170,7 +175,7 @@ static int try_to_make(struct guest_cgroup *cgroup, int root_fd,
 static void close_all(struct guest_cgroup *cgroup)
 {
 	int *fds[] = { &cgroup->slice_fd, &cgroup->slice_min_fd, &cgroup->group_min_fd,
-		       &cgroup->group_fd, &cgroup->root_procs_fd };
+		       &cgroup->group_fd, &cgroup->end_procs_fd };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		cleanup_close(fds[i]);
@@ -192,7 +197,7 @@ static int refuse(const struct guest_cgroup_promise *asked, const struct err *wh
 {
 	enum err_code code = err_code(why);
 
-	if (code == ERR_EXISTS || code == ERR_REFUSED)
+	if (code == ERR_EXISTS || code == ERR_REFUSED || code == ERR_USAGE)
 		return err_set(err, code, 0, "%s", err_message(why));
 	if (asked->promise.best_effort)
 		return 0;
@@ -216,7 +221,7 @@ int guest_cgroup_make(int root_fd, const char *name, const struct guest_cgroup_p
 		.slice_min_fd = -1,
 		.group_min_fd = -1,
 		.group_fd = -1,
-		.root_procs_fd = -1,
+		.end_procs_fd = -1,
 	};
 	if (!cgroup->name) {
 		guest_cgroup_free(cgroup);
@@ -341,7 +346,7 @@ void guest_cgroup_leave(struct guest_cgroup *cgroup)
 	if (!cgroup->path)
 		return;
 	lock_again(cgroup);
-	if (write(cgroup->root_procs_fd, "0", 1) < 0) {
+	if (write(cgroup->end_procs_fd, "0", 1) < 0) {
 		log_line("leave the cgroup %s: %s", cgroup->path, strerror(errno));
 	} else {
 		int errnum = remove_entry(cgroup);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A guest's own control group: MOUNT/lodge.slice/NAME in the version 2 hierarchy (cgroups(7)).
+ * A guest's own control group: lodge.slice/NAME in the version 2 hierarchy (cgroups(7)), at its
+ * root or in a group that was delegated to the user (ledger/place.h).
  *
  * Everything that a guest costs is charged to it, since the VM process is born in it: RAM, page
  * tables, KVM's memory, the process itself. (Moving a process into a group, which is the other way,
@@ -8,7 +9,8 @@
  * to make one) nothing can be promised, and only a guest of best effort runs.
  *
  * The VM process removes its group itself, through descriptors that it opened at its start: it
- * moves to the hierarchy's root and removes the directory. The group of one that was killed is
+ * moves to the root of all groups, or under delegation to the slice's group for that (LEDGER_END),
+ * and removes the directory. The group of one that was killed is
  * found through the link in its runtime directory (RUNDIR_CGROUP) by whoever clears that
  * (guest_cgroup_reap()), or by the next guest. Adding up what has been promised, making the group
  * and the fork are done under one lock on the slice's directory (flock(2)), and so is removing: so
@@ -34,7 +36,8 @@ struct guest_cgroup_promise {
  * guest_cgroup_discard().
  *
  * Errors: ERR_REFUSED if the promise can't be kept beside the others (ledger/ledger.h), ERR_EXISTS
- * if the group has processes in it: a guest of the same name with another runtime directory. Where
+ * if the group has processes in it: a guest of the same name with another runtime directory,
+ * ERR_USAGE for an $LODGE_CGROUP that is no group. Where
  * there can't be a group it's an error too, but for a guest of best effort; there *ret_cgroup has a
  * reason instead of a path. */
 int guest_cgroup_make(int root_fd, const char *name, const struct guest_cgroup_promise *asked,
@@ -44,13 +47,14 @@ int guest_cgroup_make(int root_fd, const char *name, const struct guest_cgroup_p
 pid_t guest_cgroup_fork(struct guest_cgroup *cgroup);
 /* Removes the group of a process that was never there, or is dead. */
 void guest_cgroup_discard(struct guest_cgroup *cgroup);
-/* Moves this process out of the group, to the root of the hierarchy, and removes it. Opens nothing.
+/* Moves this process out of the group and removes that. Opens nothing.
  * Failures are logged: there's nobody to return them to. */
 void guest_cgroup_leave(struct guest_cgroup *cgroup);
 /* Gives back memory and descriptors, nothing else. NULL is fine. */
 void guest_cgroup_free(struct guest_cgroup *cgroup);
 
-/* "lodge.slice/web", to be taken from where the hierarchy is mounted, or NULL; and then why. */
+/* "lodge.slice/web", or under delegation more in front of it, to be taken from where the hierarchy
+ * is mounted, or NULL; and then why. */
 const char *guest_cgroup_path(const struct guest_cgroup *cgroup);
 const char *guest_cgroup_reason(const struct guest_cgroup *cgroup);
 /* The same as an absolute path. */

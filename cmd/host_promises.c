@@ -28,7 +28,8 @@ static uint64_t left_to_guarantee(const struct ledger *ledger)
 {
 	uint64_t ram = promise_ram(&ledger->capital);
 
-	return rest(ram, promise_slack(ram) + ledger->sum.guaranteed);
+	return least(rest(ram, promise_slack(ram) + ledger->sum.guaranteed),
+		     rest(promise_protection(&ledger->capital), ledger->sum.protection));
 }
 
 static uint64_t left_in_all(const struct ledger *ledger)
@@ -40,6 +41,19 @@ static uint64_t left_in_all(const struct ledger *ledger)
 static json_t *size(uint64_t bytes)
 {
 	return json_integer((json_int_t)bytes);
+}
+
+static json_t *bound(uint64_t bytes)
+{
+	return bytes == UINT64_MAX ? json_null() : size(bytes);
+}
+
+static json_t *bound_to_json(const struct promise_bound *b)
+{
+	if (!b->there)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o}", "ram", bound(b->ram), "swap", bound(b->swap),
+			 "protection", bound(b->protection));
 }
 
 json_t *host_promises_to_json(const struct ledger *ledger)
@@ -62,8 +76,11 @@ json_t *host_promises_to_json(const struct ledger *ledger)
 	json_object_set_new(object, "left_guarantee", size(left_to_guarantee(ledger)));
 	json_object_set_new(object, "left", size(left_in_all(ledger)));
 	json_object_set_new(object, "lacking",
-			    json_pack("{s:o, s:o, s:o}", "ram", size(lack.ram), "total",
-				      size(lack.total), "swap", size(lack.swap)));
+			    json_pack("{s:o, s:o, s:o, s:o}", "ram", size(lack.ram), "total",
+				      size(lack.total), "swap", size(lack.swap), "protection",
+				      size(lack.protection)));
+	json_object_set_new(object, "ledger", json_sprintf("/%s", ledger->slice));
+	json_object_set_new(object, "bound", bound_to_json(&c->bound));
 	json_object_set_new(object, "unlimited",
 			    *ledger->unlimited ? json_string(ledger->unlimited) : json_null());
 	return object;
@@ -100,11 +117,40 @@ static void print_lack(const struct ledger *ledger)
 		       size_format(lack.total > lack.swap ? lack.total : lack.swap, size_text),
 		       lack.swap > 0 ? "swap" : "swap or RAM");
 	}
+	if (lack.protection > 0) {
+		char remedy[LEDGER_REMEDY_MAX];
+
+		print_label("  IN DANGER");
+		printf("guarantees: the groups above protect %s too little; %s\n",
+		       size_format(lack.protection, size_text),
+		       ledger_describe_remedy(ledger, ledger->sum.protection, remedy));
+	}
 	if (*ledger->unlimited) {
 		print_label("  IN DANGER");
 		printf("everything, by " LEDGER_SLICE
 		       "/%s: set its memory.max and memory.swap.max\n",
 		       ledger->unlimited);
+	}
+}
+
+/* "512M", or what to say of no bound. */
+static const char *bound_text(uint64_t bytes, char text[SIZE_TEXT_MAX])
+{
+	return bytes == UINT64_MAX ? "any" : size_format(bytes, text);
+}
+
+static void print_bound(const struct promise_bound *b)
+{
+	char sizes[3][SIZE_TEXT_MAX];
+
+	if (!b->there)
+		return;
+	print_label("  groups allow");
+	printf("%s RAM, %s swap; guarantees of %s\n", bound_text(b->ram, sizes[0]),
+	       bound_text(b->swap, sizes[1]), bound_text(b->protection, sizes[2]));
+	if (b->protection == 0) {
+		print_label("  no guarantees");
+		puts("no memory.min in the groups above the ledger");
 	}
 }
 
@@ -116,6 +162,9 @@ void host_promises_print(const struct ledger *ledger)
 	char sizes[4][SIZE_TEXT_MAX];
 
 	puts("\nPromises");
+	print_label("  ledger");
+	printf("/%s\n", ledger->slice);
+	print_bound(&c->bound);
 	print_label("  RAM for guests");
 	printf("%s of %s; others use %s\n", size_format(ram, sizes[0]),
 	       size_format(c->ram, sizes[1]), size_format(c->others, sizes[2]));

@@ -14,7 +14,7 @@ enum { WORSE_PERCENT = 25 };
 
 static bool lacks(const struct promise_lack *lack)
 {
-	return lack->ram > 0 || lack->total > 0 || lack->swap > 0;
+	return lack->ram > 0 || lack->total > 0 || lack->swap > 0 || lack->protection > 0;
 }
 
 __attribute__((format(printf, 2, 3))) static void add(char text[DANGER_TEXT_MAX], const char *fmt,
@@ -56,6 +56,12 @@ static void describe_lack(const struct ledger *ledger, const struct promise_lack
 		    "are %s; %s more swap, or higher limits, restore it",
 		    *text ? "; " : "", size_format(ledger->sum.beyond, sizes[0]),
 		    size_format(promise_swap(c), sizes[1]), size_format(lack->swap, sizes[2]));
+	if (lack->protection > 0)
+		add(text,
+		    "%sguarantees are in danger: the kernel is to protect %s, and the groups above " LEDGER_SLICE
+		    " protect %s; more memory.min there restores them",
+		    *text ? "; " : "", size_format(ledger->sum.protection, sizes[0]),
+		    size_format(promise_protection(c), sizes[1]));
 	add(text, "; nobody who needs it is let in until then");
 }
 
@@ -92,7 +98,8 @@ void danger_decide(const struct ledger *ledger, struct danger_memory *memory,
 	const struct promise_lack *before = &memory->lack;
 	bool unlimited = *ledger->unlimited != '\0';
 	bool news = unlimited != memory->unlimited || is_worse(lack.ram, before->ram) ||
-		    is_worse(lack.total, before->total) || is_worse(lack.swap, before->swap);
+		    is_worse(lack.total, before->total) || is_worse(lack.swap, before->swap) ||
+		    is_worse(lack.protection, before->protection);
 
 	text[0] = '\0';
 	if (!news)

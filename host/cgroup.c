@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "host/file.h"
 
-enum { CGROUP_PATH_MAX = 512 };
+enum { CGROUP_PATH_MAX = 1024 };
 
 static bool has_word(const char *list, const char *word, const char *separators)
 {
@@ -53,27 +53,28 @@ static const struct {
 	{ "pids", HOST_CONTROLLER_PIDS },
 };
 
-static unsigned read_controllers(const char *text)
+int host_read_controllers(int root_fd, const char *path, unsigned *ret_controllers,
+			  struct err **err)
 {
+	_cleanup_free_ char *text = NULL;
 	unsigned bits = 0;
 
+	if (host_read_text(root_fd, path, &text, err) < 0)
+		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(controller_names); i++)
 		if (has_word(text, controller_names[i].name, " \n"))
 			bits |= controller_names[i].bit;
-	return bits;
+	*ret_controllers = bits;
+	return 0;
 }
 
 static int read_controller_file(int root_fd, const char *group, const char *file,
 				unsigned *ret_bits, struct err **err)
 {
-	_cleanup_free_ char *text = NULL;
 	char path[CGROUP_PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", group, file);
-	if (host_read_text(root_fd, path, &text, err) < 0)
-		return -1;
-	*ret_bits = read_controllers(text);
-	return 0;
+	return host_read_controllers(root_fd, path, ret_bits, err);
 }
 
 /* One write is all or nothing to the kernel. */

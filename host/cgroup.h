@@ -25,6 +25,11 @@ struct host_cgroup {
 
 int host_read_cgroup(int root_fd, struct host_cgroup *ret_cgroup, struct err **err);
 
+/* The enum host_controller of a file that lists controllers, cgroup.controllers or
+ * cgroup.subtree_control. */
+int host_read_controllers(int root_fd, const char *path, unsigned *ret_controllers,
+			  struct err **err);
+
 /* Hands those of the wanted controllers that the group at path has on to its children
  * (cgroup.subtree_control). Memory is an error if it can't be had; the others are gladly taken. */
 int host_enable_controllers(int root_fd, const char *path, unsigned wanted, struct err **err);

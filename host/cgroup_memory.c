@@ -28,9 +28,10 @@ static const char *find_v2_line(const char *text)
 int host_find_cgroup(int root_fd, pid_t pid, char path[HOST_CGROUP_PATH_MAX], struct err **err)
 {
 	_cleanup_free_ char *text = NULL;
-	char file[64];
+	char file[64] = "proc/self/cgroup";
 
-	snprintf(file, sizeof(file), "proc/%d/cgroup", (int)pid);
+	if (pid != 0)
+		snprintf(file, sizeof(file), "proc/%d/cgroup", (int)pid);
 	if (host_read_text(root_fd, file, &text, err) < 0)
 		return -1;
 

@@ -17,8 +17,8 @@ struct err;
 
 enum { HOST_CGROUP_PATH_MAX = 256 }; /* with the NUL at its end */
 
-/* The version 2 group of a process, from the root of the hierarchy: "/lodge.slice/web". ENOENT if
- * it has none, as on a host with version 1 only. */
+/* The version 2 group of a process (0: this one), from the root of the hierarchy:
+ * "/lodge.slice/web". ENOENT if it has none, as on a host with version 1 only. */
 int host_find_cgroup(int root_fd, pid_t pid, char path[HOST_CGROUP_PATH_MAX], struct err **err);
 
 /* Bytes unless said otherwise; HOST_UNKNOWN (host/fields.h) where this kernel doesn't say. */

@@ -17,13 +17,10 @@
 #include "base/err.h"
 #include "base/sums.h"
 #include "host/cgroup.h"
-#include "host/cgroup_memory.h"
 #include "host/fields.h"
 #include "host/file.h"
 #include "host/meminfo.h"
-
-/* More than any guest: what is beyond was meant as no limit. */
-#define LIMIT_MAX (UINT64_C(1) << 50)
+#include "ledger/above.h"
 
 enum { NUMBER_MAX = 32 };
 
@@ -33,20 +30,6 @@ static const char *file_of(const char *slice, const char *name, const char *file
 {
 	snprintf(path, PATH_MAX, "%s%s%s/%s", slice, name ? "/" : "", name ? name : "", file);
 	return path;
-}
-
-int ledger_find(int root_fd, char slice[LEDGER_SLICE_MAX], struct err **err)
-{
-	struct host_cgroup host;
-
-	if (host_read_cgroup(root_fd, &host, err) < 0)
-		return -1;
-	if (!host.mounted)
-		return err_set(err, ERR_FAILED, 0, "version 2 of cgroups is not mounted");
-	if (!(host.controllers & HOST_CONTROLLER_MEMORY))
-		return err_set(err, ERR_FAILED, 0, "/%s has no memory controller", host.mount);
-	snprintf(slice, LEDGER_SLICE_MAX, "%s/" LEDGER_SLICE, host.mount);
-	return 0;
 }
 
 int ledger_lock(int root_fd, const char *slice, int *ret_fd, struct err **err)
@@ -70,7 +53,7 @@ static int read_limit(int root_fd, const char *slice, const char *name, const ch
 
 	if (host_read_limit(root_fd, file_of(slice, name, file, path), ret_bytes, err) < 0)
 		return -1;
-	if (*ret_bytes > LIMIT_MAX)
+	if (*ret_bytes > LEDGER_LIMIT_MAX)
 		*ret_bytes = UINT64_MAX;
 	return 0;
 }
@@ -127,21 +110,6 @@ int ledger_limit_slice(int root_fd, const char *slice, struct err **err)
 	uint64_t ram = plain_ram(&meminfo);
 
 	return write_number(root_fd, slice, NULL, "memory.max", ram - promise_reserve(ram), err);
-}
-
-int ledger_read_used(int root_fd, const char *slice, uint64_t *ret_bytes, struct err **err)
-{
-	struct host_cgroup_memory memory;
-
-	if (host_read_cgroup_memory(root_fd, "", slice, &memory, err) < 0)
-		return -1;
-
-	uint64_t dropped = memory.file;
-
-	if (memory.shmem != HOST_UNKNOWN)
-		dropped = rest(dropped, memory.shmem);
-	*ret_bytes = rest(memory.current, dropped);
-	return 0;
 }
 
 /* How a ledger is read. */
@@ -213,6 +181,16 @@ int ledger_read_entry(int root_fd, const char *slice, const char *name,
 	return 0;
 }
 
+/* RAM that a guest needs for itself, as far as its group says. One whose protection the groups
+ * above didn't have has an overhead all the same, which isn't less than that of 1 vCPU. */
+static uint64_t least_in_ram(const struct ledger_entry *entry)
+{
+	uint64_t most = promise_overhead(1, entry->worst, false);
+	uint64_t overhead = promise_overhead(1, rest(entry->worst, most), false);
+
+	return entry->guaranteed > overhead ? entry->guaranteed : overhead;
+}
+
 static void add_entry(struct ledger *ledger, const char *name, const struct ledger_entry *entry)
 {
 	struct promise promise = {
@@ -228,7 +206,8 @@ static void add_entry(struct ledger *ledger, const char *name, const struct ledg
 		return;
 	}
 	promise_add(&ledger->sum, &promise);
-	ledger->protection += entry->guaranteed;
+	if (!promise.best_effort)
+		ledger->sum.guaranteed += least_in_ram(entry) - entry->guaranteed;
 }
 
 static int open_dir(int root_fd, const char *slice, DIR **ret_dir, struct err **err)
@@ -317,8 +296,10 @@ static int read_ledger(struct reading r, struct ledger *ret_ledger, struct err *
 
 	r.there = host_exists(r.root_fd, file_of(r.slice, NULL, "memory.max", path));
 	if (read_ram(&r, &ledger.capital, err) < 0 || read_swap(&r, &ledger.capital, err) < 0 ||
-	    (r.there && add_groups(&r, &ledger, err) < 0))
+	    (r.there && add_groups(&r, &ledger, err) < 0) ||
+	    above_read(r.root_fd, r.slice, r.there, &ledger, err) < 0)
 		return -1;
+	snprintf(ledger.slice, sizeof(ledger.slice), "%s", r.slice);
 	*ret_ledger = ledger;
 	return 0;
 }
@@ -354,7 +335,15 @@ int ledger_check(const struct ledger *ledger, const struct promise *promise,
 			       "limit: set its memory.max and memory.swap.max, or end what is in "
 			       "it",
 			       ledger->unlimited);
-	return promise_check(&ledger->capital, &ledger->sum, promise, instead_of, err);
+	if (promise_check(&ledger->capital, &ledger->sum, promise, instead_of, err) < 0)
+		return -1;
+
+	char remedy[LEDGER_REMEDY_MAX];
+
+	ledger_describe_remedy(
+	    ledger, ledger->sum.protection + promise->guarantee + promise->overhead, remedy);
+	return promise_check_protection(&ledger->capital, &ledger->sum, promise, instead_of, remedy,
+					err);
 }
 
 /* Protection reaches a group only as far as the groups above it have some to give: the slice comes
@@ -379,14 +368,14 @@ int ledger_write(int root_fd, const char *slice, const char *name, const struct 
 		 const struct promise *p, struct err **err)
 {
 	uint64_t worst = p->best_effort ? 0 : p->memory + p->overhead;
-	uint64_t guaranteed = p->best_effort ? 0 : p->guarantee + p->overhead;
+	uint64_t protection = promise_protect(&ledger->capital, &ledger->sum, p);
 
 	if (write_number(root_fd, slice, name, "memory.swap.max", worst, err) < 0 ||
 	    write_number(root_fd, slice, name, "memory.max", p->limit + p->overhead, err) < 0 ||
 	    write_number(root_fd, slice, name, "memory.oom.group", 1, err) < 0)
 		return -1;
-	return write_protection(root_fd, slice, name, ledger->protection + guaranteed, guaranteed,
-				err);
+	return write_protection(root_fd, slice, name, ledger->sum.protection + protection,
+				protection, err);
 }
 
 int ledger_write_weight(int root_fd, const char *slice, const char *name, unsigned weight,

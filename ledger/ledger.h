@@ -7,7 +7,8 @@
  *	memory.max	limit + overhead
  *	memory.swap.max	memory + overhead; 0 for a guest of best effort
  *
- * and the slice's memory.max what guests may have together. A group without a process is one that
+ * and the slice's memory.max what guests may have together. Groups above the slice, where it isn't
+ * at the root of all groups, bound all of these. A group without a process is one that
  * its guest left behind, and counts for nothing. The lock on the slice's directory (flock(2)) is
  * held by whoever adds up and then writes.
  *
@@ -24,20 +25,34 @@
 struct err;
 
 #define LEDGER_SLICE "lodge.slice"
+/* A group of the slice that isn't a guest's, and that no sum counts: processes that have left their
+ * own end in it, where they may not go to the root of all groups. */
+#define LEDGER_END ".end"
 
-enum { LEDGER_NAME_MAX = 256, LEDGER_SLICE_MAX = 288 };
+enum { LEDGER_NAME_MAX = 256, LEDGER_SLICE_MAX = 544, LEDGER_ABOVE_MAX = 32 };
+
+/* What a group above the slice protects (memory.min). */
+struct ledger_above {
+	uint64_t protection;
+	uint64_t lent; /* to others than the group below it that guests are in */
+};
 
 struct ledger {
 	struct promise_capital capital;
 	struct promise_sum sum;
-	uint64_t protection; /* what the guests' memory.min add up to */
+	/* Where it is, and the groups above that, from the nearest on; none if it's at the root of
+	 * all groups. */
+	char slice[LEDGER_SLICE_MAX];
+	struct ledger_above above[LEDGER_ABOVE_MAX];
+	size_t n_above;
 	/* A group that isn't limited, so that nothing can be promised beside it; "" if there is
 	 * none. */
 	char unlimited[LEDGER_NAME_MAX];
 };
 
-/* Where the slice is on this host, or would be. ERR_FAILED, with the reason, if nothing can be
- * promised here. */
+/* Where the slice is on this host, or would be, for who wants to look (ledger/place.h has how it's
+ * found, and what is needed to start guests there). ERR_FAILED, with the reason, if nothing can be
+ * promised here; ERR_USAGE for an $LODGE_CGROUP that is no group. */
 int ledger_find(int root_fd, char slice[LEDGER_SLICE_MAX], struct err **err);
 
 /* Opens the slice's directory and takes its lock, waiting for whoever has it. It lasts until the
@@ -58,7 +73,14 @@ int ledger_read_quickly(int root_fd, const char *slice, struct ledger *ret_ledge
 int ledger_read_without(int root_fd, const char *slice, const char *name, struct ledger *ret_ledger,
 			struct err **err);
 
-/* promise_check(), and ERR_REFUSED if there's an unlimited group. instead_of may be NULL. */
+/* What gives the groups above the slice so much protection, as commands for root; "" if they have
+ * it. */
+enum { LEDGER_REMEDY_MAX = 2048 };
+char *ledger_describe_remedy(const struct ledger *ledger, uint64_t protection,
+			     char text[LEDGER_REMEDY_MAX]);
+
+/* promise_check() and promise_check_protection(), and ERR_REFUSED if there's an unlimited group.
+ * instead_of may be NULL. */
 int ledger_check(const struct ledger *ledger, const struct promise *promise,
 		 const struct promise *instead_of, struct err **err);
 
@@ -87,8 +109,9 @@ typedef int (*ledger_fn)(void *arg, const char *name, const struct ledger_entry 
 			 struct err **err);
 int ledger_each(int root_fd, const char *slice, ledger_fn fn, void *arg, struct err **err);
 
-/* What guests have in use of the host's RAM now, without what the kernel can drop; bytes. */
-int ledger_read_used(int root_fd, const char *slice, uint64_t *ret_bytes, struct err **err);
+/* What a group, such as the slice, has in use of the host's RAM now, without what the kernel can
+ * drop; bytes. */
+int ledger_read_used(int root_fd, const char *group, uint64_t *ret_bytes, struct err **err);
 
 /* Removes the groups that guests left behind when they were killed. The lock is held. */
 void ledger_sweep(int root_fd, const char *slice);

@@ -21,12 +21,32 @@ static uint64_t whole_down(uint64_t bytes)
 
 uint64_t promise_ram(const struct promise_capital *capital)
 {
-	return whole_down(least(capital->limit, rest(capital->ram, capital->others)));
+	uint64_t ram = least(capital->limit, rest(capital->ram, capital->others));
+
+	return whole_down(capital->bound.there ? least(ram, capital->bound.ram) : ram);
 }
 
 uint64_t promise_swap(const struct promise_capital *capital)
 {
-	return whole_down(rest(capital->swap, capital->swap_other));
+	uint64_t swap = rest(capital->swap, capital->swap_other);
+
+	return whole_down(capital->bound.there ? least(swap, capital->bound.swap) : swap);
+}
+
+uint64_t promise_protection(const struct promise_capital *capital)
+{
+	return capital->bound.there ? capital->bound.protection : UINT64_MAX;
+}
+
+uint64_t promise_protect(const struct promise_capital *capital, const struct promise_sum *sum,
+			 const struct promise *promise)
+{
+	if (promise->best_effort)
+		return 0;
+	if (promise->guarantee > 0)
+		return promise->guarantee + promise->overhead;
+	/* More than there is would take from those that have a guarantee. */
+	return least(promise->overhead, rest(promise_protection(capital), sum->protection));
 }
 
 uint64_t promise_slack(uint64_t ram)
@@ -60,6 +80,8 @@ void promise_add(struct promise_sum *sum, const struct promise *promise)
 	sum->guaranteed += promise->guarantee + promise->overhead;
 	sum->worst += promise->memory + promise->overhead;
 	sum->beyond += promise->memory - promise->limit;
+	if (promise->guarantee > 0)
+		sum->protection += promise->guarantee + promise->overhead;
 }
 
 struct promise_lack promise_lack(const struct promise_capital *capital,
@@ -75,6 +97,7 @@ struct promise_lack promise_lack(const struct promise_capital *capital,
 		.ram = rest(sum->guaranteed + promise_slack(ram), ram),
 		.total = rest(sum->worst, ram + swap),
 		.swap = rest(sum->beyond, swap),
+		.protection = rest(sum->protection, promise_protection(capital)),
 	};
 }
 
@@ -97,6 +120,9 @@ size_t promise_fits(const struct promise_capital *capital, const struct promise_
 			   promise->guarantee + promise->overhead);
 
 	fit = least(fit, times(ram + swap, sum->worst, promise->memory + promise->overhead));
+	if (promise->guarantee > 0)
+		fit = least(fit, times(promise_protection(capital), sum->protection,
+				       promise->guarantee + promise->overhead));
 	/* What is lacking now lacks for each further guest too. */
 	if (sum->beyond > swap && promise->memory > promise->limit)
 		return 0;

@@ -43,6 +43,16 @@ struct promise_sum {
 	uint64_t guaranteed; /* guarantees and overheads */
 	uint64_t worst;	     /* memory and overheads */
 	uint64_t beyond;     /* memory beyond limits */
+	uint64_t protection; /* what the kernel protects: memory.min of the guests' groups */
+};
+
+/* What the groups that guests are in leave them of the host's, where lodge.slice isn't at the root
+ * of all groups or has a limit of its own. Each is UINT64_MAX if nothing bounds it. */
+struct promise_bound {
+	bool there;	     /* there is any bound; if not, the others count for nothing */
+	uint64_t ram;	     /* their limits, less what others in them have in use */
+	uint64_t swap;	     /* the same of swap */
+	uint64_t protection; /* memory.min that they can hand on to guests */
 };
 
 /* What a host has to promise with. */
@@ -52,11 +62,14 @@ struct promise_capital {
 	uint64_t others;     /* of ram, what others than guests have in use */
 	uint64_t swap;	     /* on disks */
 	uint64_t swap_other; /* of swap, what others than guests have in use */
+	struct promise_bound bound;
 };
 
 /* RAM and swap for guests. */
 uint64_t promise_ram(const struct promise_capital *capital);
 uint64_t promise_swap(const struct promise_capital *capital);
+/* What the kernel can protect of guests' memory; UINT64_MAX: no group above has less of it. */
+uint64_t promise_protection(const struct promise_capital *capital);
 /* What guarantees leave of so much RAM, so that guests can move their other pages through it. */
 uint64_t promise_slack(uint64_t ram);
 
@@ -76,6 +89,17 @@ int promise_check(const struct promise_capital *capital, const struct promise_su
 		  const struct promise *promise, const struct promise *instead_of,
 		  struct err **err);
 
+/* The same for the protection that the groups above guests have for them, which a guarantee needs.
+ * A guest without one gets of it what is left (promise_protect()), and so isn't refused. remedy is
+ * the end of the message: what gives the protection that is lacking. */
+int promise_check_protection(const struct promise_capital *capital, const struct promise_sum *sum,
+			     const struct promise *promise, const struct promise *instead_of,
+			     const char *remedy, struct err **err);
+
+/* What the kernel is to protect of a guest's memory beside the others', its memory.min. */
+uint64_t promise_protect(const struct promise_capital *capital, const struct promise_sum *sum,
+			 const struct promise *promise);
+
 /* How many more guests with such a promise fit. SIZE_MAX for one of best effort. */
 size_t promise_fits(const struct promise_capital *capital, const struct promise_sum *sum,
 		    const struct promise *promise);
@@ -83,9 +107,10 @@ size_t promise_fits(const struct promise_capital *capital, const struct promise_
 /* By how much what has been promised is more than the host has, as after swap was taken away; all
  * 0 if every promise is kept. */
 struct promise_lack {
-	uint64_t ram;	/* for guarantees */
-	uint64_t total; /* RAM or swap, for all memory */
-	uint64_t swap;	/* for what limits keep out of RAM */
+	uint64_t ram;	     /* for guarantees */
+	uint64_t total;	     /* RAM or swap, for all memory */
+	uint64_t swap;	     /* for what limits keep out of RAM */
+	uint64_t protection; /* of the groups above, for guarantees */
 };
 struct promise_lack promise_lack(const struct promise_capital *capital,
 				 const struct promise_sum *sum);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "ledger/ledger.h"
 #include "ledger/promise.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -27,11 +28,14 @@ static uint64_t mib(uint64_t bytes)
 static void describe_ram(const struct promise_capital *capital, char text[TEXT_MAX])
 {
 	uint64_t ram = promise_ram(capital);
+	bool bound = capital->bound.there && ram + MIB > capital->bound.ram;
 	bool limited = ram + MIB > capital->limit;
 
 	snprintf(text, TEXT_MAX, "%" PRIu64 "M of RAM (%" PRIu64 "M less %" PRIu64 "M %s)",
 		 mib(ram), mib(capital->ram), mib(capital->ram) - mib(ram),
-		 limited ? "kept for the host" : "that others use");
+		 bound	   ? "by the limits of groups above and what others use of them"
+		 : limited ? "kept for the host"
+			   : "that others use");
 }
 
 /* "1447M of swap (2047M less 600M that others use)" */
@@ -41,6 +45,11 @@ static void describe_swap(const struct promise_capital *capital, char text[TEXT_
 
 	if (capital->swap == 0)
 		snprintf(text, TEXT_MAX, "no swap on a disk");
+	else if (capital->bound.there && swap + MIB > capital->bound.swap)
+		snprintf(text, TEXT_MAX,
+			 "%" PRIu64 "M of swap (%" PRIu64 "M less %" PRIu64
+			 "M by limits of groups)",
+			 swap / MIB, capital->swap / MIB, (capital->swap - swap) / MIB);
 	else if (capital->swap_other < MIB)
 		snprintf(text, TEXT_MAX, "%" PRIu64 "M of swap", swap / MIB);
 	else
@@ -145,4 +154,30 @@ int promise_check(const struct promise_capital *capital, const struct promise_su
 	if (lack.swap > 0 && alone.beyond > before.beyond)
 		return refuse_limit(&question, lack.swap, err);
 	return 0;
+}
+
+int promise_check_protection(const struct promise_capital *capital, const struct promise_sum *sum,
+			     const struct promise *promise, const struct promise *instead_of,
+			     const char *remedy, struct err **err)
+{
+	struct promise_sum before = { 0 };
+	struct promise_sum alone = { 0 };
+	struct promise_sum with = *sum;
+	char guests[TEXT_MAX];
+
+	if (promise->best_effort)
+		return 0;
+	if (instead_of)
+		promise_add(&before, instead_of);
+	promise_add(&alone, promise);
+	promise_add(&with, promise);
+	if (promise_lack(capital, &with).protection == 0 || alone.protection <= before.protection)
+		return 0;
+	describe_guests(sum->n, sum->protection, guests);
+	return err_set(err, ERR_REFUSED, 0,
+		       "its guarantee can't be promised: %s%" PRIu64 "M guarantee + %" PRIu64
+		       "M overhead = %" PRIu64 "M, of %" PRIu64
+		       "M that the groups above " LEDGER_SLICE " protect (memory.min); %s",
+		       guests, mib(promise->guarantee), mib(promise->overhead),
+		       mib(with.protection), promise_protection(capital) / MIB, remedy);
 }

@@ -101,6 +101,26 @@ static void what_limits_keep_out_of_ram_needs_swap(void **state)
 		    "are 256M; 256M more swap, or higher limits, restore it");
 }
 
+static void protection_that_the_groups_above_lose_endangers_guarantees(void **state)
+{
+	struct danger_memory memory = { 0 };
+	struct ledger ledger = host();
+
+	(void)state;
+	ledger.sum.protection = 300 * MIB;
+	ledger.capital.bound = (struct promise_bound){
+		.there = true, .ram = UINT64_MAX, .swap = UINT64_MAX, .protection = 300 * MIB
+	};
+	assert_says(&ledger, &memory, NULL);
+	ledger.capital.bound.protection = 100 * MIB;
+	assert_says(&ledger, &memory,
+		    "guarantees are in danger: the kernel is to protect 300M, and the groups above "
+		    "lodge.slice protect 100M");
+	assert_says(&ledger, &memory, NULL);
+	ledger.capital.bound.protection = 300 * MIB;
+	assert_says(&ledger, &memory, "every promise can be kept again");
+}
+
 static void a_group_without_a_limit_endangers_everything(void **state)
 {
 	struct danger_memory memory = { 0 };
@@ -121,6 +141,7 @@ int main(void)
 		cmocka_unit_test(lost_swap_is_said_once_and_so_is_its_return),
 		cmocka_unit_test(ram_that_others_take_endangers_guarantees),
 		cmocka_unit_test(what_limits_keep_out_of_ram_needs_swap),
+		cmocka_unit_test(protection_that_the_groups_above_lose_endangers_guarantees),
 		cmocka_unit_test(a_group_without_a_limit_endangers_everything),
 	};
 

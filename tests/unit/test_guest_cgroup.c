@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A guest's control group on a tree of plain files that stands for the host. What only the kernel
- * does (files that appear with a directory and go with it) the tests do by hand.
- */
+/* A guest's control group on a tree of plain files that stands for the host. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,41 +19,11 @@
 #include "api/rundir.h"
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/fdio.h"
+#include "files.h"
 #include "host/cgroup.h"
 
 #define MOUNT "sys/fs/cgroup"
 #define SLICE MOUNT "/lodge.slice"
-
-static char base[sizeof("/tmp/lodge-test-XXXXXX")];
-static int root_fd = -1;
-
-static void make_dir(const char *path)
-{
-	assert_int_equal(mkdirat(root_fd, path, 0755), 0);
-}
-
-static void write_file(const char *path, const char *text)
-{
-	_cleanup_close_ int fd = openat(root_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-					0644);
-
-	assert_true(fd >= 0);
-	assert_int_equal(fdio_write(fd, text, strlen(text), NULL), 0);
-}
-
-static void assert_file(const char *path, const char *expected)
-{
-	_cleanup_free_ char *text = NULL;
-
-	assert_int_equal(fdio_read_file(root_fd, path, 4096, &text, NULL, NULL), 0);
-	assert_string_equal(text, expected);
-}
-
-static bool is_there(const char *path)
-{
-	return faccessat(root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
 
 /* What a new group has in it. */
 static const struct {
@@ -70,21 +37,22 @@ static const struct {
 	{ "memory.swap.max", "max\n" },	  { "memory.oom.group", "0\n" },
 };
 
-static void write_in(const char *group, const char *file, const char *text)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", group, file);
-	write_file(path, text);
-}
-
 static void make_group(const char *path, const char *controllers, const char *processes)
 {
-	make_dir(path);
-	write_in(path, "cgroup.controllers", controllers);
-	write_in(path, "cgroup.procs", processes);
+	files_dir(path);
+	files_write_in(path, "cgroup.controllers", controllers);
+	files_write_in(path, "cgroup.procs", processes);
 	for (size_t i = 0; i < ARRAY_SIZE(new_group); i++)
-		write_in(path, new_group[i].file, new_group[i].text);
+		files_write_in(path, new_group[i].file, new_group[i].text);
+}
+
+/* The root of all groups has no limits. */
+static void make_root(void)
+{
+	files_dir(MOUNT);
+	files_write(MOUNT "/cgroup.controllers", "cpuset cpu io memory pids\n");
+	files_write(MOUNT "/cgroup.procs", "1\n");
+	files_write(MOUNT "/cgroup.subtree_control", "");
 }
 
 static void remove_files(const char *group)
@@ -93,30 +61,28 @@ static void remove_files(const char *group)
 
 	for (size_t i = 0; i < ARRAY_SIZE(new_group); i++) {
 		snprintf(file, sizeof(file), "%s/%s", group, new_group[i].file);
-		unlinkat(root_fd, file, 0);
+		unlinkat(files_root_fd, file, 0);
 	}
 	snprintf(file, sizeof(file), "%s/cgroup.controllers", group);
-	unlinkat(root_fd, file, 0);
+	unlinkat(files_root_fd, file, 0);
 	snprintf(file, sizeof(file), "%s/cgroup.procs", group);
-	unlinkat(root_fd, file, 0);
+	unlinkat(files_root_fd, file, 0);
 }
 
 /* A host with version 2, and an empty group that a guest named web left. */
 static int make_host(void **state)
 {
 	(void)state;
-	strcpy(base, "/tmp/lodge-test-XXXXXX");
-	if (!mkdtemp(base))
+	if (files_make() < 0)
 		return -1;
-	root_fd = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	make_dir("proc");
-	make_dir("proc/self");
-	write_file("proc/self/mounts", "cgroup2 /" MOUNT " cgroup2 rw 0 0\n");
-	write_file("proc/meminfo", "MemTotal: 4194304 kB\nMemAvailable: 4000000 kB\n");
-	write_file("proc/swaps", "Filename\n/dev/vda partition 2097152 0 -2\n");
-	make_dir("sys");
-	make_dir("sys/fs");
-	make_group(MOUNT, "cpuset cpu io memory pids\n", "1\n");
+	files_dir("proc");
+	files_dir("proc/self");
+	files_write("proc/self/mounts", "cgroup2 /" MOUNT " cgroup2 rw 0 0\n");
+	files_write("proc/meminfo", "MemTotal: 4194304 kB\nMemAvailable: 4000000 kB\n");
+	files_write("proc/swaps", "Filename\n/dev/vda partition 2097152 0 -2\n");
+	files_dir("sys");
+	files_dir("sys/fs");
+	make_root();
 	make_group(SLICE, "cpu io memory\n", "");
 	make_group(SLICE "/web", "cpu io memory\n", "");
 	make_group(SLICE "/new", "cpu io memory\n", "");
@@ -125,12 +91,8 @@ static int make_host(void **state)
 
 static int remove_host(void **state)
 {
-	char command[64];
-
 	(void)state;
-	close(root_fd);
-	snprintf(command, sizeof(command), "rm -r %s", base);
-	return system(command);
+	return files_remove();
 }
 
 #define MIB (UINT64_C(1) << 20)
@@ -141,6 +103,10 @@ static const struct guest_cgroup_promise asked = {
 		     .guarantee = 128 * MIB,
 		     .overhead = 4 * MIB },
 	.weight = 200,
+};
+static const struct guest_cgroup_promise unprotected = {
+	.promise = { .memory = 512 * MIB, .limit = 512 * MIB, .overhead = 4 * MIB },
+	.weight = 100,
 };
 static const struct guest_cgroup_promise best_effort = {
 	.promise = { .memory = 512 * MIB,
@@ -155,7 +121,7 @@ static struct guest_cgroup *make_as(const char *name, const struct guest_cgroup_
 	_cleanup_err_ struct err *err = NULL;
 	struct guest_cgroup *cgroup = NULL;
 
-	if (guest_cgroup_make(root_fd, name, promise, &cgroup, &err) < 0)
+	if (guest_cgroup_make(files_root_fd, name, promise, &cgroup, &err) < 0)
 		fail_msg("%s", err_message(err));
 	return cgroup;
 }
@@ -170,7 +136,7 @@ static void assert_refused(const char *name, enum err_code code, const char *mes
 	_cleanup_err_ struct err *err = NULL;
 	struct guest_cgroup *cgroup = NULL;
 
-	assert_int_equal(guest_cgroup_make(root_fd, name, &asked, &cgroup, &err), -1);
+	assert_int_equal(guest_cgroup_make(files_root_fd, name, &asked, &cgroup, &err), -1);
 	assert_null(cgroup);
 	assert_int_equal(err_code(err), code);
 	assert_string_equal(err_message(err), message);
@@ -198,7 +164,7 @@ static void assert_none(const char *name, const char *reason)
 	_cleanup_err_ struct err *err = NULL;
 	struct guest_cgroup *cgroup = NULL;
 
-	assert_int_equal(guest_cgroup_make(root_fd, name, &asked, &cgroup, &err), -1);
+	assert_int_equal(guest_cgroup_make(files_root_fd, name, &asked, &cgroup, &err), -1);
 	if (!strstr(err_message(err), reason) || !strstr(err_message(err), "--best-effort"))
 		fail_msg("\"%s\" doesn't say \"%s\"", err_message(err), reason);
 	cgroup = make_as(name, &best_effort);
@@ -216,7 +182,7 @@ static void assert_none(const char *name, const char *reason)
 /* Does somebody hold the slice's lock? */
 static bool is_locked(void)
 {
-	_cleanup_close_ int fd = openat(root_fd, SLICE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(files_root_fd, SLICE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	assert_true(fd >= 0);
 	return flock(fd, LOCK_EX | LOCK_NB) < 0;
@@ -232,60 +198,96 @@ static void an_empty_leftover_is_entered_and_removed_at_the_end(void **state)
 	assert_null(guest_cgroup_reason(cgroup));
 	/* Here the kernel can't have the child born in it. */
 	fork_child(cgroup, NULL);
-	assert_file(SLICE "/web/cgroup.procs", "0");
+	files_assert(SLICE "/web/cgroup.procs", "0");
 
 	remove_files(SLICE "/web");
 	guest_cgroup_leave(cgroup);
 	guest_cgroup_free(cgroup);
 	/* Out of the group and into the root, then away with it. */
-	assert_file(MOUNT "/cgroup.procs", "0\n");
-	assert_false(is_there(SLICE "/web"));
-	assert_true(is_there(SLICE));
+	files_assert(MOUNT "/cgroup.procs", "0\n");
+	assert_false(files_there(SLICE "/web"));
+	assert_true(files_there(SLICE));
+}
+
+static void a_delegated_group_is_left_through_a_group_to_end_in(void **state)
+{
+	struct guest_cgroup *cgroup;
+
+	(void)state;
+	make_group(MOUNT "/hand", "cpu memory\n", "");
+	make_group(MOUNT "/hand/lodge.slice", "cpu memory\n", "");
+	make_group(MOUNT "/hand/lodge.slice/web", "cpu memory\n", "");
+	make_group(MOUNT "/hand/lodge.slice/.end", "cpu memory\n", "");
+	setenv("LODGE_CGROUP", "/hand", 1);
+	cgroup = make_as("web", &unprotected);
+	unsetenv("LODGE_CGROUP");
+	assert_string_equal(guest_cgroup_path(cgroup), "hand/lodge.slice/web");
+	files_assert(MOUNT "/hand/cgroup.subtree_control", "+cpu +memory");
+	remove_files(MOUNT "/hand/lodge.slice/web");
+	guest_cgroup_leave(cgroup);
+	guest_cgroup_free(cgroup);
+	files_assert(MOUNT "/hand/lodge.slice/.end/cgroup.procs", "0");
+	files_assert(MOUNT "/cgroup.procs", "1\n");
+	assert_false(files_there(MOUNT "/hand/lodge.slice/web"));
+	/* Sweeping leaves it: others may be about to end. */
+	assert_true(files_there(MOUNT "/hand/lodge.slice/.end"));
+}
+
+static void a_wrong_choice_of_a_group_isnt_best_effort(void **state)
+{
+	_cleanup_err_ struct err *err = NULL;
+	struct guest_cgroup *cgroup = NULL;
+
+	(void)state;
+	setenv("LODGE_CGROUP", "/none", 1);
+	assert_int_equal(guest_cgroup_make(files_root_fd, "web", &best_effort, &cgroup, &err), -1);
+	unsetenv("LODGE_CGROUP");
+	assert_int_equal(err_code(err), ERR_USAGE);
 }
 
 static void controllers_are_handed_on_as_far_as_they_are_there(void **state)
 {
 	(void)state;
 	guest_cgroup_free(make("web"));
-	assert_file(MOUNT "/cgroup.subtree_control", "+cpu +io +memory +pids");
-	assert_file(SLICE "/cgroup.subtree_control", "+cpu +io +memory");
+	files_assert(MOUNT "/cgroup.subtree_control", "+cpu +io +memory +pids");
+	files_assert(SLICE "/cgroup.subtree_control", "+cpu +io +memory");
 }
 
 static void controllers_that_are_on_are_left_alone(void **state)
 {
 	(void)state;
-	write_file(MOUNT "/cgroup.subtree_control", "cpu io memory pids\n");
-	write_file(SLICE "/cgroup.subtree_control", "memory\n");
+	files_write(MOUNT "/cgroup.subtree_control", "cpu io memory pids\n");
+	files_write(SLICE "/cgroup.subtree_control", "memory\n");
 	guest_cgroup_free(make("web"));
-	assert_file(MOUNT "/cgroup.subtree_control", "cpu io memory pids\n");
-	assert_file(SLICE "/cgroup.subtree_control", "+cpu +io");
+	files_assert(MOUNT "/cgroup.subtree_control", "cpu io memory pids\n");
+	files_assert(SLICE "/cgroup.subtree_control", "+cpu +io");
 }
 
 static void a_group_with_processes_is_somebody_elses(void **state)
 {
 	(void)state;
-	write_file(SLICE "/web/cgroup.procs", "4711\n4712\n");
-	write_file(SLICE "/web/cgroup.events", "populated 1\nfrozen 0\n");
+	files_write(SLICE "/web/cgroup.procs", "4711\n4712\n");
+	files_write(SLICE "/web/cgroup.events", "populated 1\nfrozen 0\n");
 	assert_refused("web", ERR_EXISTS,
 		       "a guest named web is running with another runtime directory: process "
 		       "4711 is in its cgroup lodge.slice/web");
-	assert_file(SLICE "/web/cgroup.procs", "4711\n4712\n");
+	files_assert(SLICE "/web/cgroup.procs", "4711\n4712\n");
 }
 
 static void a_host_without_version_2_runs_guests_without_a_group(void **state)
 {
 	(void)state;
-	write_file("proc/self/mounts", "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n");
+	files_write("proc/self/mounts", "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n");
 	assert_none("web", "version 2 of cgroups is not mounted");
 }
 
 static void a_host_whose_version_2_lacks_memory_runs_guests_without_a_group(void **state)
 {
 	(void)state;
-	write_file(MOUNT "/cgroup.controllers", "cpu io\n");
+	files_write(MOUNT "/cgroup.controllers", "cpu io\n");
 	assert_none("web", "/sys/fs/cgroup has no memory controller");
-	write_file(MOUNT "/cgroup.controllers", "cpu io memory\n");
-	write_file(SLICE "/cgroup.controllers", "cpu io\n");
+	files_write(MOUNT "/cgroup.controllers", "cpu io memory\n");
+	files_write(SLICE "/cgroup.controllers", "cpu io\n");
 	assert_none("web", "/sys/fs/cgroup/lodge.slice has no memory controller");
 }
 
@@ -296,7 +298,7 @@ static void a_group_that_cant_be_entered_is_not_left_behind(void **state)
 	(void)state;
 	remove_files(SLICE "/new");
 	fork_child(cgroup, "lodge.slice/new/cgroup.procs: No such file");
-	assert_false(is_there(SLICE "/new"));
+	assert_false(files_there(SLICE "/new"));
 	guest_cgroup_free(cgroup);
 }
 
@@ -316,11 +318,11 @@ static void a_group_that_nobody_came_into_is_discarded(void **state)
 	struct guest_cgroup *cgroup = make("new");
 
 	(void)state;
-	assert_file(SLICE "/memory.min", "138412032");
+	files_assert(SLICE "/memory.min", "138412032");
 	remove_files(SLICE "/new");
 	guest_cgroup_discard(cgroup);
-	assert_false(is_there(SLICE "/new"));
-	assert_file(SLICE "/memory.min", "038412032");
+	assert_false(files_there(SLICE "/new"));
+	files_assert(SLICE "/memory.min", "038412032");
 	assert_false(is_locked());
 	guest_cgroup_free(cgroup);
 }
@@ -330,13 +332,13 @@ static void a_promise_is_in_the_group_before_anybody_else_can_add_up(void **stat
 	struct guest_cgroup *cgroup = make("web");
 
 	(void)state;
-	assert_file(SLICE "/web/memory.min", "138412032");
-	assert_file(SLICE "/web/memory.max", "541065216");
-	assert_file(SLICE "/web/memory.swap.max", "541065216");
-	assert_file(SLICE "/web/memory.oom.group", "1\n");
-	assert_file(SLICE "/web/cpu.weight", "200\n");
+	files_assert(SLICE "/web/memory.min", "138412032");
+	files_assert(SLICE "/web/memory.max", "541065216");
+	files_assert(SLICE "/web/memory.swap.max", "541065216");
+	files_assert(SLICE "/web/memory.oom.group", "1\n");
+	files_assert(SLICE "/web/cpu.weight", "200\n");
 	/* What the host has less 256 MiB and a 32nd. */
-	assert_file(SLICE "/memory.max", "3892314112");
+	files_assert(SLICE "/memory.max", "3892314112");
 	assert_true(is_locked());
 	fork_child(cgroup, NULL);
 	guest_cgroup_free(cgroup);
@@ -346,10 +348,10 @@ static void a_guest_of_best_effort_is_promised_nothing_and_never_swaps(void **st
 {
 	(void)state;
 	guest_cgroup_free(make_as("web", &best_effort));
-	assert_file(SLICE "/web/memory.min", "0\n");
-	assert_file(SLICE "/web/memory.max", "541065216");
-	assert_file(SLICE "/web/memory.swap.max", "0ax\n");
-	assert_file(SLICE "/memory.min", "0\n");
+	files_assert(SLICE "/web/memory.min", "0\n");
+	files_assert(SLICE "/web/memory.max", "541065216");
+	files_assert(SLICE "/web/memory.swap.max", "0ax\n");
+	files_assert(SLICE "/memory.min", "0\n");
 }
 
 static void what_cant_be_promised_makes_no_group(void **state)
@@ -360,21 +362,21 @@ static void what_cant_be_promised_makes_no_group(void **state)
 
 	(void)state;
 	remove_files(SLICE "/new");
-	assert_int_equal(unlinkat(root_fd, SLICE "/new", AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(files_root_fd, SLICE "/new", AT_REMOVEDIR), 0);
 	much.promise.memory = much.promise.limit = UINT64_C(8) << 30;
-	assert_int_equal(guest_cgroup_make(root_fd, "new", &much, &cgroup, &err), -1);
+	assert_int_equal(guest_cgroup_make(files_root_fd, "new", &much, &cgroup, &err), -1);
 	assert_int_equal(err_code(err), ERR_REFUSED);
-	assert_false(is_there(SLICE "/new"));
+	assert_false(files_there(SLICE "/new"));
 	assert_false(is_locked());
 }
 
 static void a_name_in_use_is_told_before_the_sum(void **state)
 {
 	(void)state;
-	write_file(SLICE "/web/cgroup.procs", "4711\n");
-	write_file(SLICE "/web/cgroup.events", "populated 1\n");
-	write_file("proc/swaps", "Filename\n");
-	write_file(SLICE "/memory.max", "1048576\n");
+	files_write(SLICE "/web/cgroup.procs", "4711\n");
+	files_write(SLICE "/web/cgroup.events", "populated 1\n");
+	files_write("proc/swaps", "Filename\n");
+	files_write(SLICE "/memory.max", "1048576\n");
 	assert_refused("web", ERR_EXISTS,
 		       "a guest named web is running with another runtime directory: process "
 		       "4711 is in its cgroup lodge.slice/web");
@@ -386,7 +388,7 @@ static void make_dead(const char *target)
 	char root[64];
 	struct rundir *rundir = NULL;
 
-	snprintf(root, sizeof(root), "%s/run", base);
+	snprintf(root, sizeof(root), "%s/run", files_base);
 	setenv("LODGE_RUNTIME_DIR", root, 1);
 	assert_int_equal(rundir_create("web", &rundir, NULL), 0);
 	assert_int_equal(rundir_link_cgroup(rundir, target, NULL), 0);
@@ -399,11 +401,11 @@ static void the_group_of_a_killed_guest_goes_with_its_directory(void **state)
 
 	(void)state;
 	remove_files(SLICE "/web");
-	snprintf(path, sizeof(path), "%s/" SLICE "/web", base);
+	snprintf(path, sizeof(path), "%s/" SLICE "/web", files_base);
 	make_dead(path);
 	assert_int_equal(rundir_reap("web", NULL), 0);
-	assert_false(is_there(SLICE "/web"));
-	assert_false(is_there("run/web"));
+	assert_false(files_there(SLICE "/web"));
+	assert_false(files_there("run/web"));
 }
 
 static void a_link_to_anything_but_a_guests_group_removes_nothing(void **state)
@@ -411,12 +413,12 @@ static void a_link_to_anything_but_a_guests_group_removes_nothing(void **state)
 	char path[64];
 
 	(void)state;
-	make_dir("sys/empty");
-	snprintf(path, sizeof(path), "%s/sys/empty", base);
+	files_dir("sys/empty");
+	snprintf(path, sizeof(path), "%s/sys/empty", files_base);
 	make_dead(path);
 	assert_int_equal(rundir_reap("web", NULL), 0);
-	assert_true(is_there("sys/empty"));
-	assert_false(is_there("run/web"));
+	assert_true(files_there("sys/empty"));
+	assert_false(files_there("run/web"));
 }
 
 static void the_group_of_a_living_guest_stays(void **state)
@@ -426,18 +428,18 @@ static void the_group_of_a_living_guest_stays(void **state)
 
 	(void)state;
 	remove_files(SLICE "/web");
-	snprintf(path, sizeof(path), "%s/" SLICE "/web", base);
+	snprintf(path, sizeof(path), "%s/" SLICE "/web", files_base);
 	make_dead(path);
 	assert_int_equal(rundir_create("web", &rundir, NULL), 0);
-	assert_false(is_there(SLICE "/web"));
-	make_dir(SLICE "/web");
+	assert_false(files_there(SLICE "/web"));
+	files_dir(SLICE "/web");
 	assert_int_equal(rundir_link_cgroup(rundir, path, NULL), 0);
 	assert_int_equal(rundir_reap("web", NULL), 0);
-	assert_true(is_there(SLICE "/web"));
+	assert_true(files_there(SLICE "/web"));
 	rundir_unlink_cgroup(rundir);
 	rundir_remove(rundir);
 	rundir_free(rundir);
-	assert_true(is_there(SLICE "/web"));
+	assert_true(files_there(SLICE "/web"));
 }
 
 int main(void)
@@ -445,6 +447,8 @@ int main(void)
 #define host_test(f) cmocka_unit_test_setup_teardown(f, make_host, remove_host)
 	const struct CMUnitTest tests[] = {
 		host_test(an_empty_leftover_is_entered_and_removed_at_the_end),
+		host_test(a_delegated_group_is_left_through_a_group_to_end_in),
+		host_test(a_wrong_choice_of_a_group_isnt_best_effort),
 		host_test(controllers_are_handed_on_as_far_as_they_are_there),
 		host_test(controllers_that_are_on_are_left_alone),
 		host_test(a_group_with_processes_is_somebody_elses),

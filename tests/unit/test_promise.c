@@ -80,6 +80,110 @@ static void swap_is_what_others_leave(void **state)
 	assert_int_equal(promise_swap(&capital), 0);
 }
 
+static void groups_above_leave_less_of_both(void **state)
+{
+	struct promise_capital capital = host;
+
+	(void)state;
+	capital.bound = (struct promise_bound){ .ram = 0, .swap = 0, .protection = 0 };
+	assert_int_equal(promise_ram(&capital), 3 * GIB);
+	assert_int_equal(promise_protection(&capital), UINT64_MAX);
+	capital.bound = (struct promise_bound){
+		.there = true, .ram = GIB + 1, .swap = 100 * MIB + 1, .protection = 5
+	};
+	assert_int_equal(promise_ram(&capital), GIB);
+	assert_int_equal(promise_swap(&capital), 100 * MIB);
+	assert_int_equal(promise_protection(&capital), 5);
+	capital.bound.ram = capital.bound.swap = UINT64_MAX;
+	assert_int_equal(promise_ram(&capital), 3 * GIB);
+	assert_int_equal(promise_swap(&capital), 2 * GIB);
+	assert_refused(&capital, &(struct promise_sum){ 0 }, promise(6 * 1024, 0),
+		       "its memory can't be promised: 6144M memory + 8M overhead = 6152M, of "
+		       "3072M of RAM (4096M less 1024M kept for the host) and 2048M of swap; "
+		       "1032M more swap or RAM would do, or a memory of 5112M");
+	capital.bound.ram = GIB;
+	capital.bound.swap = 0;
+	assert_refused(&capital, &(struct promise_sum){ 0 }, promise(1017, 0),
+		       "its memory can't be promised: 1017M memory + 8M overhead = 1025M, of "
+		       "1024M of RAM (4096M less 3072M by the limits of groups above and what "
+		       "others use of them) and 0M of swap (2048M less 2048M by limits of groups); "
+		       "1M more swap or RAM would do, or a memory of 1016M");
+}
+
+static void assert_unprotected(const struct promise_capital *capital, const struct promise_sum *sum,
+			       struct promise p, const char *message)
+{
+	_cleanup_err_ struct err *err = NULL;
+
+	assert_int_equal(promise_check_protection(capital, sum, &p, NULL, "do it", &err), -1);
+	assert_int_equal(err_code(err), ERR_REFUSED);
+	assert_string_equal(err_message(err), message);
+}
+
+static void a_guarantee_needs_protection_from_above_and_nothing_else_does(void **state)
+{
+	struct promise_capital capital = host;
+	struct promise_sum sum = { 0 };
+	struct promise old = promise(512, 92);
+	struct promise p = promise(512, 93);
+
+	(void)state;
+	capital.bound = (struct promise_bound){
+		.there = true, .ram = UINT64_MAX, .swap = UINT64_MAX, .protection = 200 * MIB
+	};
+	add(&sum, promise(512, 92), 1);
+	add(&sum, promise(512, 0), 3);
+	assert_int_equal(sum.protection, 100 * MIB);
+	assert_int_equal(promise_check_protection(&capital, &sum, &old, NULL, "", NULL), 0);
+	assert_unprotected(&capital, &sum, p,
+			   "its guarantee can't be promised: 100M for 4 guests + 93M guarantee + "
+			   "8M overhead = 201M, of 200M that the groups above lodge.slice protect "
+			   "(memory.min); do it");
+	/* Less than before is never refused, whatever there is. */
+	capital.bound.protection = 0;
+	p = promise(512, 91);
+	assert_int_equal(promise_check_protection(&capital, &sum, &p, &old, "", NULL), 0);
+	p = promise(512, 0);
+	assert_int_equal(promise_check_protection(&capital, &sum, &p, NULL, "", NULL), 0);
+	p = promise(512, 1);
+	p.best_effort = true;
+	assert_int_equal(promise_check_protection(&capital, &sum, &p, NULL, "", NULL), 0);
+	assert_int_equal(promise_lack(&capital, &sum).protection, 100 * MIB);
+}
+
+static void what_is_left_of_protection_is_for_overheads(void **state)
+{
+	struct promise_capital capital = host;
+	struct promise_sum sum = { .protection = 95 * MIB };
+	struct promise p = promise(512, 0);
+
+	(void)state;
+	assert_int_equal(promise_protect(&capital, &sum, &p), 8 * MIB);
+	capital.bound = (struct promise_bound){ .there = true, .protection = 100 * MIB };
+	assert_int_equal(promise_protect(&capital, &sum, &p), 5 * MIB);
+	capital.bound.protection = 0;
+	assert_int_equal(promise_protect(&capital, &sum, &p), 0);
+	p.guarantee = MIB;
+	assert_int_equal(promise_protect(&capital, &sum, &p), 9 * MIB);
+	p.best_effort = true;
+	assert_int_equal(promise_protect(&capital, &sum, &p), 0);
+}
+
+static void guests_with_a_guarantee_fit_as_far_as_protection_goes(void **state)
+{
+	struct promise_capital capital = host;
+	struct promise_sum sum = { 0 };
+	struct promise p = promise(64, 12);
+
+	(void)state;
+	capital.bound = (struct promise_bound){
+		.there = true, .ram = UINT64_MAX, .swap = UINT64_MAX, .protection = 59 * MIB
+	};
+	assert_int_equal(promise_fits(&capital, &sum, &p), 2);
+	p.guarantee = 0;
+	assert_int_equal(promise_fits(&capital, &sum, &p), 5 * 1024 / 72);
+}
+
 static void the_reserve_grows_with_the_host_and_leaves_small_ones_something(void **state)
 {
 	(void)state;
@@ -277,6 +381,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ram_is_what_the_limit_allows_or_what_others_leave),
 		cmocka_unit_test(swap_is_what_others_leave),
+		cmocka_unit_test(groups_above_leave_less_of_both),
+		cmocka_unit_test(a_guarantee_needs_protection_from_above_and_nothing_else_does),
+		cmocka_unit_test(what_is_left_of_protection_is_for_overheads),
+		cmocka_unit_test(guests_with_a_guarantee_fit_as_far_as_protection_goes),
 		cmocka_unit_test(the_reserve_grows_with_the_host_and_leaves_small_ones_something),
 		cmocka_unit_test(overhead_grows_with_vcpus_memory_and_merging),
 		cmocka_unit_test(memory_is_promised_up_to_the_last_mib),
