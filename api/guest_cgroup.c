@@ -136,12 +136,8 @@ static int make_group(struct guest_cgroup *cgroup, int root_fd, const struct led
 	if (!made && errno != EEXIST)
 		return fail(err, group);
 
-	/* The kernel gives a new group the same. */
-	bool weighted = made && asked->weight == PROMISE_WEIGHT_DEFAULT;
-
 	if (ledger_write(root_fd, slice, cgroup->name, ledger, &asked->promise, err) == 0 &&
-	    (weighted ||
-	     ledger_write_weight(root_fd, slice, cgroup->name, asked->weight, err) == 0) &&
+	    ledger_write_shares(root_fd, slice, cgroup->name, &asked->shares, made, err) == 0 &&
 	    open_group(cgroup, root_fd, group, err) == 0)
 		return 0;
 	unlinkat(root_fd, group, AT_REMOVEDIR);
@@ -192,18 +188,21 @@ static void give_up(struct guest_cgroup *cgroup, const struct err *why)
 	cgroup->reason = strdup(err_message(why));
 }
 
-/* A guest of best effort runs without a group where there can't be one. */
+/* A guest of best effort runs without a group where there can't be one, unless it was to be
+ * limited. */
 static int refuse(const struct guest_cgroup_promise *asked, const struct err *why, struct err **err)
 {
 	enum err_code code = err_code(why);
 
 	if (code == ERR_EXISTS || code == ERR_REFUSED || code == ERR_USAGE)
 		return err_set(err, code, 0, "%s", err_message(why));
-	if (asked->promise.best_effort)
+	if (asked->promise.best_effort && !asked->shares.cpu_limit && !asked->shares.zswap_limited)
 		return 0;
 	return err_set(err, code, 0,
-		       "nothing can be promised without a cgroup of its own: %s (--best-effort "
-		       "runs a guest without promises)",
+		       asked->promise.best_effort
+			   ? "it can't be limited without a cgroup of its own: %s"
+			   : "nothing can be promised without a cgroup of its own: %s "
+			     "(--best-effort runs a guest without promises)",
 		       err_message(why));
 }
 

@@ -22,13 +22,14 @@
 #include <sys/types.h>
 
 #include "ledger/promise.h"
+#include "ledger/shares.h"
 
 struct err;
 struct guest_cgroup;
 
 struct guest_cgroup_promise {
 	struct promise promise;
-	unsigned weight; /* PROMISE_WEIGHT_MIN to PROMISE_WEIGHT_MAX */
+	struct ledger_shares shares;
 };
 
 /* The guest's group, which is made if need be, with what the guest has been promised in it.

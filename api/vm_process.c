@@ -423,7 +423,7 @@ static int vm_process_bear_in_cgroup(const struct vm_config *config, const struc
 
 	const struct guest_cgroup_promise asked = {
 		.promise = vm_config_promise(config),
-		.weight = config->weight,
+		.shares = config->shares,
 	};
 
 	if (guest_cgroup_make(root_fd, config->name, &asked, &cgroup, err) < 0)

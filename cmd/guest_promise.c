@@ -60,7 +60,7 @@ int guest_promise_read(int root_fd, const json_t *show, struct guest_promise *re
 	p->overhead = rest(p->best_effort ? entry.in_ram : entry.worst, p->memory);
 	p->limit = least(rest(entry.in_ram, p->overhead), p->memory);
 	p->guarantee = least(rest(entry.guaranteed, p->overhead), p->memory);
-	g.weight = entry.weight;
+	ledger_read_shares(root_fd, g.slice, g.name, &g.shares);
 	*ret_promise = g;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "ledger/ledger.h"
+#include "ledger/shares.h"
 
 struct err;
 
@@ -13,7 +14,7 @@ struct guest_promise {
 	char slice[LEDGER_SLICE_MAX]; /* from "/" */
 	const char *name;	      /* a part of show */
 	struct promise promise;
-	unsigned weight; /* 0: processors aren't shared by weight */
+	struct ledger_shares shares;
 };
 
 /* show: the guest's reply to the verb show. ERR_FAILED if it has no group of its own, or one that

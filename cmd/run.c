@@ -40,6 +40,8 @@ struct request {
 	const char *memory;
 	const char *guarantee;
 	const char *weight;
+	const char *cpu_limit;
+	const char *zswap_limit;
 	const char *append;
 	const char *boot;
 	const char *on_reset;
@@ -62,6 +64,9 @@ static const struct command_option options[] = {
 	{ "memory", 'm', "SIZE", "its RAM, such as 512M or 1.5G (512M)" },
 	{ "guarantee", 'g', "SIZE", "of that, what is always in the host's RAM (0)" },
 	{ "weight", 'w', "N", "its share of processors and disks, 1 to 10000 (100)" },
+	{ "cpu-limit", 0, "PERCENT",
+	  "of one processor, what it may use, such as 150%, or none (none)" },
+	{ "zswap-limit", 0, "SIZE", "what it may have compressed in zswap, or none (none)" },
 	{ "best-effort", 0, NULL, "promise it nothing: it's the first to give way" },
 	{ "append", 'a', "WORDS", "added to the kernel's command line" },
 	{ "boot", 'b', "HOW", "auto, unpack or direct (auto)" },
@@ -90,6 +95,8 @@ static const struct {
 	{ "memory", offsetof(struct request, memory) },
 	{ "guarantee", offsetof(struct request, guarantee) },
 	{ "weight", offsetof(struct request, weight) },
+	{ "cpu-limit", offsetof(struct request, cpu_limit) },
+	{ "zswap-limit", offsetof(struct request, zswap_limit) },
 	{ "append", offsetof(struct request, append) },
 	{ "boot", offsetof(struct request, boot) },
 	{ "on-reset", offsetof(struct request, on_reset) },
@@ -192,8 +199,15 @@ static int set_numbers(struct vm_config *config, const struct request *request, 
 	if (request->guarantee && size_parse(request->guarantee, &config->guarantee, err) < 0)
 		return err_wrap(err, "--guarantee");
 	if (request->weight &&
-	    options_number("weight", request->weight, 1000000, &config->weight, err) < 0)
+	    options_number("weight", request->weight, 1000000, &config->shares.weight, err) < 0)
 		return -1;
+	if (request->cpu_limit &&
+	    shares_parse_cpu_limit(request->cpu_limit, &config->shares.cpu_limit, err) < 0)
+		return err_wrap(err, "--cpu-limit");
+	if (request->zswap_limit &&
+	    shares_parse_zswap_limit(request->zswap_limit, &config->shares.zswap_limited,
+				     &config->shares.zswap_limit, err) < 0)
+		return err_wrap(err, "--zswap-limit");
 	return 0;
 }
 

@@ -33,6 +33,14 @@ const struct set_key set_keys[SET_KEYS] = {
 			       set_apply_memory_limit },
 	[SET_WEIGHT] = { "weight", PROMISE_WEIGHT_MIN, PROMISE_WEIGHT_MAX, 1, set_check_weight,
 			 set_apply_weight },
+	[SET_CPU_LIMIT] = { .name = "cpu-limit",
+			    .check = set_check_cpu_limit,
+			    .apply = set_apply_cpu_limit,
+			    .parse = set_parse_cpu_limit },
+	[SET_ZSWAP_LIMIT] = { .name = "zswap-limit",
+			      .check = set_check_zswap_limit,
+			      .apply = set_apply_zswap_limit,
+			      .parse = set_parse_zswap_limit },
 	[SET_BALLOON] = { "balloon", 0, 0, PAGE, set_check_balloon, set_apply_balloon },
 	[SET_RECLAIM] = { "reclaim", PAGE, 0, 1, set_check_reclaim, set_apply_reclaim },
 };
@@ -50,7 +58,7 @@ static int unknown_key(const char *name, size_t len, struct err **err)
 			       best);
 	return err_set(err, ERR_USAGE, 0,
 		       "there is no key \"%s\": the keys are guarantee, memory-limit, weight, "
-		       "balloon, reclaim",
+		       "cpu-limit, zswap-limit, balloon, reclaim",
 		       word);
 }
 
@@ -98,6 +106,8 @@ int set_parse(const struct set_key *key, const char *text, uint64_t memory, uint
 	char max[SIZE_TEXT_MAX];
 	uint64_t value;
 
+	if (key->parse)
+		return key->parse(text, ret_value, err) < 0 ? err_wrap(err, "%s", key->name) : 0;
 	if (key->max > 0)
 		return parse_number(key, text, ret_value, err);
 	size_format(key->min, min);
@@ -235,6 +245,8 @@ const struct command cmd_set = {
 	    "guarantee=SIZE: what of its memory is always in the host's RAM.\n"
 	    "memory-limit=SIZE: what of its memory may be in the host's RAM at most.\n"
 	    "weight=N: its share of processors and disks, 1 to 10000.\n"
+	    "cpu-limit=PERCENT: of one processor, what it may use, such as 150%; or none.\n"
+	    "zswap-limit=SIZE: what it may have compressed in zswap, 0 for nothing; or none.\n"
 	    "balloon=SIZE: what the guest is to give back through its balloon; 0 gives it all\n"
 	    "back. Waits until the balloon has that size, or hasn't moved for 5 seconds.\n"
 	    "reclaim=SIZE: has the kernel swap or drop that much of the guest's memory.\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Changing a running guest: the keys of `lodge set` (set.c, set_promise.c, set_weight.c,
- * set_balloon.c, set_reclaim.c). */
+ * set_limits.c, set_balloon.c, set_reclaim.c). */
 #ifndef LODGE_CMD_SET_H
 #define LODGE_CMD_SET_H
 
@@ -17,6 +17,8 @@ enum set_key_index {
 	SET_GUARANTEE,
 	SET_MEMORY_LIMIT,
 	SET_WEIGHT,
+	SET_CPU_LIMIT,
+	SET_ZSWAP_LIMIT,
 	SET_BALLOON,
 	SET_RECLAIM,
 	SET_KEYS,
@@ -24,7 +26,7 @@ enum set_key_index {
 
 struct set_value {
 	bool given;
-	uint64_t value; /* bytes, or a number */
+	uint64_t value; /* bytes, a number, or what the key's parse() gave */
 };
 
 /* The guest that is to be changed. */
@@ -45,6 +47,8 @@ struct set_key {
 	int (*check)(const struct set_guest *guest, uint64_t value, struct err **err);
 	/* Does it, says how it went, and returns the verb's exit status. */
 	int (*apply)(const struct set_guest *guest, uint64_t value);
+	/* For what is neither a number nor a size: reads it. NULL otherwise. */
+	int (*parse)(const char *text, uint64_t *ret_value, struct err **err);
 };
 
 extern const struct set_key set_keys[SET_KEYS];
@@ -68,6 +72,13 @@ int set_apply_memory_limit(const struct set_guest *guest, uint64_t value);
 /* set_weight.c */
 int set_check_weight(const struct set_guest *guest, uint64_t value, struct err **err);
 int set_apply_weight(const struct set_guest *guest, uint64_t value);
+/* set_limits.c */
+int set_parse_cpu_limit(const char *text, uint64_t *ret_value, struct err **err);
+int set_check_cpu_limit(const struct set_guest *guest, uint64_t value, struct err **err);
+int set_apply_cpu_limit(const struct set_guest *guest, uint64_t value);
+int set_parse_zswap_limit(const char *text, uint64_t *ret_value, struct err **err);
+int set_check_zswap_limit(const struct set_guest *guest, uint64_t value, struct err **err);
+int set_apply_zswap_limit(const struct set_guest *guest, uint64_t value);
 /* set_balloon.c */
 int set_check_balloon(const struct set_guest *guest, uint64_t value, struct err **err);
 int set_apply_balloon(const struct set_guest *guest, uint64_t value);

@@ -10,7 +10,7 @@
 #include "cmd/report.h"
 #include "cmd/set.h"
 #include "host/file.h"
-#include "ledger/ledger.h"
+#include "ledger/shares.h"
 
 int set_check_weight(const struct set_guest *guest, uint64_t value, struct err **err)
 {
@@ -20,7 +20,7 @@ int set_check_weight(const struct set_guest *guest, uint64_t value, struct err *
 	(void)value;
 	if (guest_promise_read(guest->root_fd, guest->show, &standing, err) < 0)
 		return -1;
-	if (standing.weight == 0)
+	if (standing.shares.weight == 0)
 		return err_set(err, ERR_REFUSED, 0,
 			       "/%s has no cpu controller, so processors can't be shared by weight",
 			       standing.slice);
@@ -41,6 +41,6 @@ int set_apply_weight(const struct set_guest *guest, uint64_t value)
 		err_wrap(&err, "guest %s: weight", guest->name);
 		return report_err(&err);
 	}
-	printf("weight: %" PRIu64 " (before: %u)\n", value, standing.weight);
+	printf("weight: %" PRIu64 " (before: %u)\n", value, standing.shares.weight);
 	return 0;
 }

@@ -97,9 +97,33 @@ static json_t *promise_to_json(const struct guest_promise *g)
 {
 	const struct promise *p = &g->promise;
 
-	return json_pack("{s:I, s:I, s:I, s:i, s:b}", "guarantee", (json_int_t)p->guarantee,
-			 "memory_limit", (json_int_t)p->limit, "overhead", (json_int_t)p->overhead,
-			 "weight", (int)g->weight, "best_effort", p->best_effort);
+	const struct ledger_shares *s = &g->shares;
+	json_t *object = json_pack("{s:I, s:I, s:I, s:i, s:b}", "guarantee",
+				   (json_int_t)p->guarantee, "memory_limit", (json_int_t)p->limit,
+				   "overhead", (json_int_t)p->overhead, "weight", (int)s->weight,
+				   "best_effort", p->best_effort);
+
+	json_object_set_new(object, "cpu_limit",
+			    s->cpu_limit > 0 ? json_integer(s->cpu_limit) : json_null());
+	json_object_set_new(object, "zswap_limit",
+			    s->zswap_limited ? json_integer((json_int_t)s->zswap_limit)
+					     : json_null());
+	return object;
+}
+
+/* Limits that there are. */
+static void print_shares(const struct ledger_shares *s)
+{
+	char text[SHARES_TEXT_MAX];
+
+	if (s->weight > 0) {
+		print_label("weight");
+		printf("%u\n", s->weight);
+	}
+	if (s->cpu_limit > 0)
+		print_row("cpu limit", shares_format_cpu_limit(s->cpu_limit, text));
+	if (s->zswap_limited)
+		print_row("zswap limit", shares_format_zswap_limit(true, s->zswap_limit, text));
 }
 
 static void print_promise(const struct guest_promise *g)
@@ -116,10 +140,7 @@ static void print_promise(const struct guest_promise *g)
 		print_row("memory limit", size_format(p->limit, text));
 	}
 	print_row("overhead", size_format(p->overhead, text));
-	if (g->weight > 0) {
-		print_label("weight");
-		printf("%u\n", g->weight);
-	}
+	print_shares(&g->shares);
 }
 
 static int show_guest(const char *name, struct showing *showing, struct err **err)

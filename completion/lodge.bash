@@ -19,6 +19,8 @@ _lodge_value() {
 	-m | --memory) mapfile -t COMPREPLY < <(compgen -W '256M 512M 1G 2G 4G' -- "$cur") ;;
 	-g | --guarantee) mapfile -t COMPREPLY < <(compgen -W '0 128M 256M 512M 1G' -- "$cur") ;;
 	-w | --weight) mapfile -t COMPREPLY < <(compgen -W '10 50 100 200 1000' -- "$cur") ;;
+	--cpu-limit) mapfile -t COMPREPLY < <(compgen -W 'none 50% 100% 150% 200%' -- "$cur") ;;
+	--zswap-limit) mapfile -t COMPREPLY < <(compgen -W 'none 0 64M 256M' -- "$cur") ;;
 	--fits) mapfile -t COMPREPLY < <(compgen -W '256M 512M 1G 2G 4G' -- "$cur") ;;
 	-s | --sort)
 		mapfile -t COMPREPLY < <(compgen -W 'name state cpu vcpu size resident private cache merged swapped balloon \
@@ -69,7 +71,7 @@ _lodge() {
 	_lodge_value "$prev" "$verb" && return
 
 	case $verb in
-	run) options='--kernel --initrd --name --cpus --memory --guarantee --weight --best-effort --append --boot --on-reset --backing --thp --lock --prefault --merge --balloon --config --escape --detach --help' ;;
+	run) options='--kernel --initrd --name --cpus --memory --guarantee --weight --cpu-limit --zswap-limit --best-effort --append --boot --on-reset --backing --thp --lock --prefault --merge --balloon --config --escape --detach --help' ;;
 	ps) options='--json --help' ;;
 	top) options='--once --json --sort --reverse --interval --help' ;;
 	show) options='--json --all --help' ;;
@@ -98,7 +100,7 @@ _lodge() {
 			mapfile -t COMPREPLY < <(compgen -W "$(_lodge_names)" -- "$cur")
 		elif [[ ${COMP_WORDS[COMP_CWORD]} != '=' && ${COMP_WORDS[COMP_CWORD - 1]} != '=' ]]; then
 			compopt -o nospace
-			mapfile -t COMPREPLY < <(compgen -W 'guarantee= memory-limit= weight= balloon= reclaim=' -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W 'guarantee= memory-limit= weight= cpu-limit= zswap-limit= balloon= reclaim=' -- "$cur")
 		fi
 		;;
 	show | explain | balloon | console | stop | kill | pause | resume | wait)

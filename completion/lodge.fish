@@ -36,6 +36,8 @@ complete -c lodge -n "__fish_seen_subcommand_from run" -s c -l cpus -x -a '1 2 4
 complete -c lodge -n "__fish_seen_subcommand_from run" -s m -l memory -x -a '256M 512M 1G 2G 4G' -d 'Its RAM'
 complete -c lodge -n "__fish_seen_subcommand_from run" -s g -l guarantee -x -a '0 128M 256M 512M 1G' -d "What is always in the host's RAM"
 complete -c lodge -n "__fish_seen_subcommand_from run" -s w -l weight -x -a '10 50 100 200 1000' -d 'Its share of processors and disks'
+complete -c lodge -n "__fish_seen_subcommand_from run" -l cpu-limit -x -a 'none 50% 100% 150% 200%' -d 'What it may use, in percent of one processor'
+complete -c lodge -n "__fish_seen_subcommand_from run" -l zswap-limit -x -a 'none 0 64M 256M' -d 'What it may have compressed in zswap'
 complete -c lodge -n "__fish_seen_subcommand_from run" -l best-effort -d 'Promise it nothing'
 complete -c lodge -n "__fish_seen_subcommand_from run" -s a -l append -x -d "Added to the kernel's command line"
 complete -c lodge -n "__fish_seen_subcommand_from run" -s b -l boot -x -a 'auto unpack direct' -d 'How the kernel is booted'
@@ -74,6 +76,6 @@ complete -c lodge -n "__fish_seen_subcommand_from doctor" -s j -l json -d 'As JS
 complete -c lodge -n "__fish_seen_subcommand_from doctor" -s k -l probe-kvm -d 'Only say whether KVM runs guests'
 complete -c lodge -n "__fish_seen_subcommand_from $verbs" -s h -l help -d 'Show a short help'
 
-complete -c lodge -n "__fish_seen_subcommand_from set" -a 'guarantee= memory-limit= weight= balloon= reclaim=' -d 'A key'
+complete -c lodge -n "__fish_seen_subcommand_from set" -a 'guarantee= memory-limit= weight= cpu-limit= zswap-limit= balloon= reclaim=' -d 'A key'
 complete -c lodge -n "__fish_seen_subcommand_from show explain set balloon console stop kill pause resume wait" -a '(__lodge_names)'
 complete -c lodge -n "__fish_seen_subcommand_from help" -a "$verbs"

@@ -168,15 +168,11 @@ int ledger_read_entry(int root_fd, const char *slice, const char *name,
 		      struct ledger_entry *ret_entry, struct err **err)
 {
 	struct ledger_entry entry = { 0 };
-	char path[PATH_MAX];
-	uint64_t weight;
 
 	if (read_limit(root_fd, slice, name, "memory.min", &entry.guaranteed, err) < 0 ||
 	    read_limit(root_fd, slice, name, "memory.max", &entry.in_ram, err) < 0 ||
 	    read_limit(root_fd, slice, name, "memory.swap.max", &entry.worst, err) < 0)
 		return -1;
-	if (host_read_number(root_fd, file_of(slice, name, "cpu.weight", path), &weight, NULL) == 0)
-		entry.weight = (unsigned)weight;
 	*ret_entry = entry;
 	return 0;
 }
@@ -376,22 +372,6 @@ int ledger_write(int root_fd, const char *slice, const char *name, const struct 
 		return -1;
 	return write_protection(root_fd, slice, name, ledger->sum.protection + protection,
 				protection, err);
-}
-
-int ledger_write_weight(int root_fd, const char *slice, const char *name, unsigned weight,
-			struct err **err)
-{
-	char path[PATH_MAX];
-
-	/* Disks are shared by groups only with some of the kernel's schedulers. */
-	write_number(root_fd, slice, name, "io.weight", weight, NULL);
-	if (host_exists(root_fd, file_of(slice, name, "cpu.weight", path)))
-		return write_number(root_fd, slice, name, "cpu.weight", weight, err);
-	if (weight == PROMISE_WEIGHT_DEFAULT)
-		return 0;
-	return err_set(err, ERR_REFUSED, 0,
-		       "weight: /%s has no cpu controller, so processors can't be shared by weight",
-		       slice);
 }
 
 void ledger_sweep(int root_fd, const char *slice)

@@ -89,17 +89,11 @@ int ledger_check(const struct ledger *ledger, const struct promise *promise,
 int ledger_write(int root_fd, const char *slice, const char *name, const struct ledger *ledger,
 		 const struct promise *promise, struct err **err);
 
-/* What share of processors and disks the guest has when others want them too. A weight other than
- * the default is ERR_REFUSED where processors aren't shared by groups. */
-int ledger_write_weight(int root_fd, const char *slice, const char *name, unsigned weight,
-			struct err **err);
-
 /* What the kernel holds of a guest's promise. */
 struct ledger_entry {
 	uint64_t guaranteed; /* guarantee and overhead */
 	uint64_t in_ram;     /* limit and overhead; UINT64_MAX: none is set */
 	uint64_t worst;	     /* memory and overhead; UINT64_MAX: none is set */
-	unsigned weight;     /* 0: processors aren't shared by groups */
 };
 int ledger_read_entry(int root_fd, const char *slice, const char *name,
 		      struct ledger_entry *ret_entry, struct err **err);

@@ -44,7 +44,7 @@ void vm_config_init(struct vm_config *config)
 	*config = (struct vm_config){
 		.cpus = 1,
 		.memory = 512 * MIB,
-		.weight = PROMISE_WEIGHT_DEFAULT,
+		.shares.weight = PROMISE_WEIGHT_DEFAULT,
 		.boot = VM_BOOT_AUTO,
 		.on_reset = VM_RESET_RESTART,
 		.balloon = VIRTIO_BALLOON_ALL,
@@ -339,7 +339,30 @@ static int read_weight(struct vm_config *config, const json_t *json, struct err 
 		return err_set(err, ERR_USAGE, 0, "must be a whole number");
 	if (check_weight(json_integer_value(json), err) < 0)
 		return -1;
-	config->weight = (unsigned)json_integer_value(json);
+	config->shares.weight = (unsigned)json_integer_value(json);
+	return 0;
+}
+
+static int read_cpu_limit(struct vm_config *config, const json_t *json, struct err **err)
+{
+	if (!json_is_string(json))
+		return err_set(err, ERR_USAGE, 0, "must be a string such as \"150%%\"");
+	return shares_parse_cpu_limit(json_string_value(json), &config->shares.cpu_limit, err);
+}
+
+static int read_zswap_limit(struct vm_config *config, const json_t *json, struct err **err)
+{
+	struct ledger_shares *s = &config->shares;
+
+	if (json_is_string(json))
+		return shares_parse_zswap_limit(json_string_value(json), &s->zswap_limited,
+						&s->zswap_limit, err);
+	if (read_size(json, &s->zswap_limit, err) < 0)
+		return -1;
+	if (s->zswap_limit % GUEST_RAM_PAGE)
+		return err_set(err, ERR_USAGE, 0, "%" PRIu64 " bytes are no multiple of %d",
+			       s->zswap_limit, GUEST_RAM_PAGE);
+	s->zswap_limited = true;
 	return 0;
 }
 
@@ -427,6 +450,8 @@ static const struct {
 	{ "guarantee", read_guarantee },
 	{ "weight", read_weight },
 	{ "best_effort", read_best_effort },
+	{ "cpu_limit", read_cpu_limit },
+	{ "zswap_limit", read_zswap_limit },
 };
 
 static int read_member(struct vm_config *config, const char *name, const json_t *json,
@@ -440,7 +465,7 @@ static int read_member(struct vm_config *config, const char *name, const json_t 
 	return err_set(
 	    err, ERR_USAGE, 0,
 	    "there is no member \"%s\": the members are name, kernel, initrd, append, "
-	    "cpus, memory, guarantee, weight, best_effort, boot, on_reset, backing, thp, lock, "
+	    "cpus, memory, guarantee, weight, cpu_limit, zswap_limit, best_effort, boot, on_reset, backing, thp, lock, "
 	    "prefault, merge and balloon",
 	    name);
 }
@@ -473,6 +498,18 @@ static int put_text(json_t *object, const char *name, const char *text)
 	return text ? json_object_set_new(object, name, json_string(text)) : 0;
 }
 
+static int put_limits(json_t *object, const struct ledger_shares *s)
+{
+	char cpu_limit[SHARES_TEXT_MAX];
+
+	if (s->cpu_limit > 0 &&
+	    put_text(object, "cpu_limit", shares_format_cpu_limit(s->cpu_limit, cpu_limit)) < 0)
+		return -1;
+	return s->zswap_limited ? json_object_set_new(object, "zswap_limit",
+						      json_integer((json_int_t)s->zswap_limit))
+				: 0;
+}
+
 json_t *vm_config_to_json(const struct vm_config *config)
 {
 	char balloon[VM_BALLOON_TEXT_MAX];
@@ -486,8 +523,9 @@ json_t *vm_config_to_json(const struct vm_config *config)
 	    json_object_set_new(object, "memory", json_integer((json_int_t)config->memory)) < 0 ||
 	    json_object_set_new(object, "guarantee", json_integer((json_int_t)config->guarantee)) <
 		0 ||
-	    json_object_set_new(object, "weight", json_integer(config->weight)) < 0 ||
+	    json_object_set_new(object, "weight", json_integer(config->shares.weight)) < 0 ||
 	    json_object_set_new(object, "best_effort", json_boolean(config->best_effort)) < 0 ||
+	    put_limits(object, &config->shares) < 0 ||
 	    put_text(object, "boot", vm_boot_name(config->boot)) < 0 ||
 	    put_text(object, "on_reset", vm_on_reset_name(config->on_reset)) < 0 ||
 	    put_text(object, "backing", vm_backing_name(config->ram.backing)) < 0 ||
@@ -566,7 +604,7 @@ static int check_promise(const struct vm_config *config, struct err **err)
 	char given[SIZE_TEXT_MAX];
 	char limit[SIZE_TEXT_MAX];
 
-	if (check_weight(config->weight, err) < 0)
+	if (check_weight(config->shares.weight, err) < 0)
 		return err_wrap(err, "weight");
 	if (config->guarantee > config->memory)
 		return err_set(

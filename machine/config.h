@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "ledger/promise.h"
+#include "ledger/shares.h"
 #include "mem/guest_ram.h"
 
 struct err;
@@ -46,15 +47,16 @@ struct vm_config {
 	unsigned cpus;
 	uint64_t memory;    /* bytes, a multiple of 4096 */
 	uint64_t guarantee; /* bytes of memory that may always be in RAM, a multiple of 4096 */
-	unsigned weight;    /* its share beyond guarantees, 1 to 10000 (ledger/promise.h) */
 	bool best_effort;   /* it is promised nothing */
+	struct ledger_shares shares;
 	struct guest_ram_options ram;
 	unsigned balloon; /* enum virtio_balloon_option; 0: there is no balloon */
 	enum vm_boot boot;
 	enum vm_on_reset on_reset;
 };
 
-/* The defaults: 1 vCPU, 512 MiB, no guarantee, a weight of 100, auto, restart. */
+/* The defaults: 1 vCPU, 512 MiB, no guarantee, a weight of 100, no limits, auto,
+ * restart. */
 void vm_config_init(struct vm_config *config);
 void vm_config_clear(struct vm_config *config);
 

@@ -85,7 +85,7 @@ def test_a_promise_is_in_the_files_that_the_kernel_keeps_it_by():
         promise = guest.show()["promise"]
         overhead = promise["overhead"]
         assert promise == {"guarantee": 16 * MIB, "memory_limit": 64 * MIB, "overhead": overhead, "weight": 250,
-                           "best_effort": False}
+                           "best_effort": False, "cpu_limit": None, "zswap_limit": None}
         here = group(guest)
         assert number(here / "memory.min") == 16 * MIB + overhead
         assert number(here / "memory.max") == number(here / "memory.swap.max") == 64 * MIB + overhead
@@ -100,6 +100,32 @@ def test_a_promise_is_in_the_files_that_the_kernel_keeps_it_by():
             assert said["worst"] == sum(number(path / "memory.swap.max") for path in entries().values())
         assert number(SLICE / "memory.min") == 16 * MIB + overhead
     assert number(SLICE / "memory.min") == 0
+
+
+def test_limits_are_in_the_files_that_the_kernel_holds_the_guest_to():
+    with small(options=["--cpu-limit", "150%", "--zswap-limit", "4M"]) as guest:
+        here = group(guest)
+        assert (here / "cpu.max").read_text(encoding="ascii") == "150000 100000\n"
+        assert number(here / "memory.zswap.max") == 4 * MIB
+        said = guest.show()["promise"]
+        assert said["cpu_limit"] == 150 and said["zswap_limit"] == 4 * MIB
+        assert "cpu limit       150%\n" in lodge("show", guest.name).stdout
+        assert lodge("set", guest.name, "zswap-limit=0", "cpu-limit=none").stdout == \
+            "cpu-limit: none (before: 150%)\nzswap-limit: 0B (before: 4M)\n"
+        assert (here / "cpu.max").read_text(encoding="ascii") == "max 100000\n" and number(here / "memory.zswap.max") == 0
+        for words in (["cpu-limit=0%"], ["cpu-limit=150"], ["cpu-limit=10001%"], ["cpu-limit=max"], ["zswap-limit=4097"], ["zswap-limit=-1"],
+                      ["zswap-limit=all"], ["cpu-limit=50%", "zswap-limit=x"]):
+            done = lodge("set", guest.name, *words, check=False)
+            assert done.returncode == USAGE and done.stderr.count("\n") == 1, done.stderr
+        assert guest.show()["promise"]["cpu_limit"] is None
+    refused("--cpu-limit", "0%", status=USAGE, says=["--cpu-limit: \"0%\" is not from 1% to 10000%"])
+    refused("--zswap-limit", "some", status=USAGE, says=["--zswap-limit: \"some\" is not a size"])
+
+
+def test_a_guest_with_a_limit_of_processors_gets_no_more():
+    with Guest(kernel_path=bare("spin"), memory="8M", options=["--cpu-limit", "20%"]) as guest:
+        stat = group(guest) / "cpu.stat"
+        eventually("it is throttled", lambda: int(re.search(r"nr_throttled (\d+)", stat.read_text(encoding="ascii"))[1]) > 2)
 
 
 def test_more_than_ram_and_swap_is_refused_with_the_sum():

@@ -50,12 +50,13 @@ static void words_that_are_no_keys_are_named(void **state)
 	(void)state;
 	assert_split_fails("balloon", NULL, "\"balloon\" is no KEY=VALUE");
 	assert_split_fails("ballon=1M", NULL, "there is no key \"ballon\" (did you mean balloon?)");
-	assert_split_fails(
-	    "=1M", NULL,
-	    "there is no key \"\": the keys are guarantee, memory-limit, weight, balloon, reclaim");
+	assert_split_fails("=1M", NULL,
+			   "there is no key \"\": the keys are guarantee, memory-limit, weight, "
+			   "cpu-limit, zswap-limit, balloon, reclaim");
 	assert_split_fails(
 	    "shares=3", NULL,
-	    "there is no key \"shares\": the keys are guarantee, memory-limit, weight, balloon, reclaim");
+	    "there is no key \"shares\": the keys are guarantee, memory-limit, weight, "
+	    "cpu-limit, zswap-limit, balloon, reclaim");
 	assert_split_fails("balloo=1M", NULL, "there is no key \"balloo\" (did you mean balloon?)");
 	assert_split_fails("balloon=1M", "balloon=1M", "balloon is given twice");
 	assert_split_fails("reclaim=1M", "web", "\"web\" is no KEY=VALUE");

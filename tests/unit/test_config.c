@@ -164,7 +164,8 @@ static void json_that_was_written_reads_back_the_same(void **state)
 	assert_read(&config, "{\"name\": \"web\", \"kernel\": \"k\\u00e9rnel\", \"memory\": "
 			     "\"255G\", \"boot\": \"unpack\", \"on_reset\": \"stop\", "
 			     "\"backing\": \"memfd\", \"thp\": \"always\", \"lock\": true, "
-			     "\"guarantee\": \"1G\", \"weight\": 7, \"best_effort\": true}");
+			     "\"guarantee\": \"1G\", \"weight\": 7, \"best_effort\": true, "
+			     "\"cpu_limit\": \"150%\", \"zswap_limit\": \"64M\"}");
 
 	json_t *written = vm_config_to_json(&config);
 
@@ -176,7 +177,10 @@ static void json_that_was_written_reads_back_the_same(void **state)
 
 	assert_true(json_equal(written, again));
 	assert_int_equal(copy.guarantee, 1024 * MIB);
-	assert_int_equal(copy.weight, 7);
+	assert_int_equal(copy.shares.weight, 7);
+	assert_int_equal(copy.shares.cpu_limit, 150);
+	assert_true(copy.shares.zswap_limited);
+	assert_int_equal(copy.shares.zswap_limit, 64 * MIB);
 	assert_true(copy.best_effort);
 	json_decref(written);
 	json_decref(again);
@@ -277,7 +281,7 @@ static void what_is_promised_fits_the_guest(void **state)
 	vm_config_init(&config);
 	config.kernel = kernel;
 	assert_int_equal(config.guarantee, 0);
-	assert_int_equal(config.weight, 100);
+	assert_int_equal(config.shares.weight, 100);
 	config.guarantee = 512 * MIB;
 	assert_int_equal(vm_config_check(&config, NULL), 0);
 	config.best_effort = true;
@@ -288,14 +292,19 @@ static void what_is_promised_fits_the_guest(void **state)
 	config.guarantee = 4097;
 	assert_check_fails(&config, "guarantee: 4097 bytes are no multiple of 4096");
 	config.guarantee = 4096;
-	config.weight = 0;
+	config.shares.weight = 0;
 	assert_check_fails(&config, "weight: 0 is not from 1 to 10000");
-	config.weight = 10001;
+	config.shares.weight = 10001;
 	assert_check_fails(&config, "weight: 10001 is not from 1 to 10000");
 	assert_not_read("{\"guarantee\": -1}", "guarantee: must be a size");
 	assert_not_read("{\"guarantee\": true}", "guarantee: must be a size");
 	assert_not_read("{\"weight\": 20000}", "weight: 20000 is not from 1 to 10000");
 	assert_not_read("{\"weight\": \"1\"}", "weight: must be a whole number");
+	assert_not_read("{\"cpu_limit\": 150}", "cpu_limit: must be a string such as \"150%\"");
+	assert_not_read("{\"cpu_limit\": \"150\"}", "cpu_limit: \"150\" is not from 1% to 10000%");
+	assert_not_read("{\"zswap_limit\": -1}", "zswap_limit: must be a size");
+	assert_not_read("{\"zswap_limit\": 4097}", "zswap_limit: 4097 bytes are no multiple of");
+	assert_not_read("{\"zswap_limit\": \"some\"}", "zswap_limit: \"some\" is not a size");
 	assert_not_read("{\"best_effort\": 1}", "best_effort: must be true or false");
 }
 

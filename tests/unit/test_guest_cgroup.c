@@ -102,18 +102,18 @@ static const struct guest_cgroup_promise asked = {
 		     .limit = 512 * MIB,
 		     .guarantee = 128 * MIB,
 		     .overhead = 4 * MIB },
-	.weight = 200,
+	.shares.weight = 200,
 };
 static const struct guest_cgroup_promise unprotected = {
 	.promise = { .memory = 512 * MIB, .limit = 512 * MIB, .overhead = 4 * MIB },
-	.weight = 100,
+	.shares.weight = 100,
 };
 static const struct guest_cgroup_promise best_effort = {
 	.promise = { .memory = 512 * MIB,
 		     .limit = 512 * MIB,
 		     .overhead = 4 * MIB,
 		     .best_effort = true },
-	.weight = 100,
+	.shares.weight = 100,
 };
 
 static struct guest_cgroup *make_as(const char *name, const struct guest_cgroup_promise *promise)

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "files.h"
 #include "ledger/ledger.h"
+#include "ledger/shares.h"
 
 #define MIB   (UINT64_C(1) << 20)
 #define SLICE "slice"
@@ -233,7 +234,6 @@ static void a_promise_is_written_with_the_protection_that_the_slice_needs_for_it
 	assert_int_equal(entry.guaranteed, 35 * MIB);
 	assert_int_equal(entry.in_ram, 51 * MIB);
 	assert_int_equal(entry.worst, 67 * MIB);
-	assert_int_equal(entry.weight, 100);
 }
 
 static void a_weight_needs_the_cpu_controller_unless_it_is_the_default(void **state)
