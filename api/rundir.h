@@ -6,6 +6,7 @@
  *   ROOT/.lodged.*      the governor's (govern/act.h)
  *   ROOT/NAME/lock      held by the VM process for as long as it lives
  *   ROOT/NAME/config.json, control.sock, console.sock, log
+ *   ROOT/NAME/promise.json what `lodge set` has changed of its promise (api/promise_record.h)
  *   ROOT/NAME/cgroup    a link to the guest's control group (api/guest_cgroup.h), if it has one
  *
  * ROOT is $LODGE_RUNTIME_DIR, else /run/lodge for root, else $XDG_RUNTIME_DIR/lodge.
@@ -35,6 +36,7 @@ struct rundir;
 #define RUNDIR_CONSOLE "console.sock"
 #define RUNDIR_LOG     "log"
 #define RUNDIR_CGROUP  "cgroup"
+#define RUNDIR_PROMISE "promise.json"
 
 /* The path of ROOT, to be freed. ERR_USAGE if there is none for this user. It need not exist. */
 int rundir_root(char **ret_path, struct err **err);

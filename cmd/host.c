@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/size.h"
+#include "cmd/changes.h"
 #include "cmd/command.h"
 #include "cmd/guest.h"
 #include "cmd/host_promises.h"
@@ -85,6 +86,7 @@ struct promises {
 	bool any;
 	struct ledger ledger;
 	struct err *reason;
+	json_t *changes; /* what somebody else has changed in it */
 };
 
 /* Pages that would be there without KSM. */
@@ -196,6 +198,7 @@ static void print_json(const struct host_view *view, const struct guests *guests
 
 	json_object_set_new(report, "promises",
 			    promises->any ? host_promises_to_json(&promises->ledger) : json_null());
+	json_object_set(json_object_get(report, "promises"), "changed_by_hand", promises->changes);
 	report_json(report);
 	json_decref(report);
 }
@@ -337,6 +340,7 @@ static void print_promises(const struct promises *promises)
 {
 	if (promises->any) {
 		host_promises_print(&promises->ledger);
+		changes_print(promises->changes);
 		return;
 	}
 	puts("\nPromises");
@@ -354,6 +358,7 @@ static int show_host(int root_fd, bool json)
 	if (host_read_view(root_fd, &view, &err) < 0 || add_guests(root_fd, &guests, &err) < 0)
 		return report_err(&err);
 	promises.any = host_promises_read(root_fd, &promises.ledger, &promises.reason) == 0;
+	promises.changes = changes_of_host(root_fd, promises.any ? &promises.ledger : NULL);
 	if (json) {
 		print_json(&view, &guests, &promises);
 	} else {
@@ -365,6 +370,7 @@ static int show_host(int root_fd, bool json)
 		print_promises(&promises);
 	}
 	err_free(promises.reason);
+	json_decref(promises.changes);
 	return report_flush(0);
 }
 

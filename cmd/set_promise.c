@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/promise_record.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/size.h"
@@ -120,7 +121,8 @@ static int write_promise(const struct set_guest *guest, const struct guest_promi
 	struct ledger ledger;
 
 	if (ledger_lock(guest->root_fd, standing->slice, &lock_fd, err) < 0 ||
-	    check_sum(guest, standing, p, &ledger, err) < 0)
+	    check_sum(guest, standing, p, &ledger, err) < 0 ||
+	    promise_record_write(guest->name, p, err) < 0)
 		return -1;
 	return ledger_write(guest->root_fd, standing->slice, standing->name, &ledger, p, err);
 }

@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/promise_record.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/size.h"
+#include "cmd/changes.h"
 #include "cmd/command.h"
 #include "cmd/guest.h"
 #include "cmd/guest_promise.h"
@@ -93,7 +95,13 @@ static void print_guest(json_t *show)
 	print_value("resets", json_object_get(show, "resets"));
 }
 
-static json_t *promise_to_json(const struct guest_promise *g)
+/* What somebody else has changed of a guest's promise. */
+struct changes {
+	struct ledger_change list[LEDGER_CHANGES_MAX];
+	size_t n;
+};
+
+static json_t *promise_to_json(const struct guest_promise *g, const struct changes *changes)
 {
 	const struct promise *p = &g->promise;
 
@@ -108,6 +116,7 @@ static json_t *promise_to_json(const struct guest_promise *g)
 	json_object_set_new(object, "zswap_limit",
 			    s->zswap_limited ? json_integer((json_int_t)s->zswap_limit)
 					     : json_null());
+	json_object_set_new(object, "changed_by_hand", changes_to_json(changes->list, changes->n));
 	return object;
 }
 
@@ -126,7 +135,7 @@ static void print_shares(const struct ledger_shares *s)
 		print_row("zswap limit", shares_format_zswap_limit(true, s->zswap_limit, text));
 }
 
-static void print_promise(const struct guest_promise *g)
+static void print_promise(const struct guest_promise *g, const struct changes *changes)
 {
 	const struct promise *p = &g->promise;
 	char text[SIZE_TEXT_MAX];
@@ -141,6 +150,11 @@ static void print_promise(const struct guest_promise *g)
 	}
 	print_row("overhead", size_format(p->overhead, text));
 	print_shares(&g->shares);
+	for (size_t i = 0; i < changes->n; i++) {
+		char change[LEDGER_CHANGE_TEXT_MAX];
+
+		print_row("changed by hand", ledger_describe_change(&changes->list[i], change));
+	}
 }
 
 static int show_guest(const char *name, struct showing *showing, struct err **err)
@@ -156,6 +170,9 @@ static int show_guest(const char *name, struct showing *showing, struct err **er
 	bool known = memory_view_read(&showing->host, show, &view, &why) == 0;
 	struct guest_promise promise;
 	bool promised = guest_promise_read(showing->host.root_fd, show, &promise, NULL) == 0;
+	struct changes changes = { .n = 0 };
+
+	promise_record_compare(showing->host.root_fd, name, changes.list, &changes.n, NULL);
 
 	if (!known)
 		report_line("guest %s: what its memory costs the host can't be read: %s", name,
@@ -164,14 +181,14 @@ static int show_guest(const char *name, struct showing *showing, struct err **er
 		if (known)
 			memory_report_add(&view, show);
 		json_object_set_new(show, "promise",
-				    promised ? promise_to_json(&promise) : json_null());
+				    promised ? promise_to_json(&promise, &changes) : json_null());
 		json_array_append(showing->list, show);
 	} else {
 		if (showing->n > 0)
 			putchar('\n');
 		print_guest(show);
 		if (promised)
-			print_promise(&promise);
+			print_promise(&promise, &changes);
 		else
 			print_row("promised", "nothing (it has no cgroup)");
 		if (known)

@@ -85,7 +85,8 @@ def test_a_promise_is_in_the_files_that_the_kernel_keeps_it_by():
         promise = guest.show()["promise"]
         overhead = promise["overhead"]
         assert promise == {"guarantee": 16 * MIB, "memory_limit": 64 * MIB, "overhead": overhead, "weight": 250,
-                           "best_effort": False, "cpu_limit": None, "zswap_limit": None}
+                           "best_effort": False, "cpu_limit": None, "zswap_limit": None,
+                           "changed_by_hand": []}
         here = group(guest)
         assert number(here / "memory.min") == 16 * MIB + overhead
         assert number(here / "memory.max") == number(here / "memory.swap.max") == 64 * MIB + overhead
@@ -102,6 +103,33 @@ def test_a_promise_is_in_the_files_that_the_kernel_keeps_it_by():
     assert number(SLICE / "memory.min") == 0
 
 
+def test_what_somebody_else_changes_is_said_and_not_fought():
+    with small(memory="64M", options=["--guarantee", "16M"]) as guest:
+        overhead = guest.show()["promise"]["overhead"]
+        here = group(guest)
+        lodge("set", guest.name, "guarantee=24M", "memory-limit=48M")
+        assert promises()["changed_by_hand"] == guest.show()["promise"]["changed_by_hand"] == []
+        (here / "memory.min").write_text(str(8 * MIB + overhead), encoding="ascii")
+        (here / "memory.max").write_text(str(32 * MIB + overhead), encoding="ascii")
+        said = guest.show()["promise"]
+        assert [(one["file"], one["now"], one["written"]) for one in said["changed_by_hand"]] == [
+            ("memory.min", 8 * MIB + overhead, 24 * MIB + overhead), ("memory.max", 32 * MIB + overhead, 48 * MIB + overhead)]
+        # It's what is promised from then on.
+        assert said["guarantee"] == 8 * MIB and said["memory_limit"] == 32 * MIB
+        assert f"changed by hand   memory.max is {32 + overhead // MIB}M, lodge wrote {48 + overhead // MIB}M\n" in lodge("show", guest.name).stdout
+        (SLICE / "memory.min").write_text("0", encoding="ascii")
+        said = lodge("host").stdout
+        assert f"  changed by hand {guest.name}: memory.min is " in said
+        assert f"  changed by hand lodge.slice: memory.min is 0B, lodge wrote {8 + overhead // MIB}M\n" in said
+        # Setting it again makes it lodge's own, and the slice protects what it should.
+        lodge("set", guest.name, "guarantee=24M", "memory-limit=48M")
+        assert promises()["changed_by_hand"] == []
+        assert number(SLICE / "memory.min") == 24 * MIB + overhead
+    with slice_limit(512 * MIB), small() as guest:
+        changed = promises()["changed_by_hand"]
+        assert [(one["guest"], one["file"], one["now"]) for one in changed] == [(None, "memory.max", 512 * MIB)]
+
+
 def test_limits_are_in_the_files_that_the_kernel_holds_the_guest_to():
     with small(options=["--cpu-limit", "150%", "--zswap-limit", "4M"]) as guest:
         here = group(guest)
@@ -109,7 +137,7 @@ def test_limits_are_in_the_files_that_the_kernel_holds_the_guest_to():
         assert number(here / "memory.zswap.max") == 4 * MIB
         said = guest.show()["promise"]
         assert said["cpu_limit"] == 150 and said["zswap_limit"] == 4 * MIB
-        assert "cpu limit       150%\n" in lodge("show", guest.name).stdout
+        assert "cpu limit         150%\n" in lodge("show", guest.name).stdout
         assert lodge("set", guest.name, "zswap-limit=0", "cpu-limit=none").stdout == \
             "cpu-limit: none (before: 150%)\nzswap-limit: 0B (before: 4M)\n"
         assert (here / "cpu.max").read_text(encoding="ascii") == "max 100000\n" and number(here / "memory.zswap.max") == 0
