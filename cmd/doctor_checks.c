@@ -17,6 +17,7 @@
 #include "host/meminfo.h"
 #include "host/psi.h"
 #include "host/zswap.h"
+#include "ledger/place.h"
 
 #define THP_ENABLED "sys/kernel/mm/transparent_hugepage/enabled"
 
@@ -80,6 +81,7 @@ static void examine_cgroup(const struct doctor_host *host, struct doctor_finding
 	static const char *const parameters =
 	    "kernel parameters systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all";
 	_cleanup_err_ struct err *err = NULL;
+	struct ledger_place place;
 	struct host_cgroup cgroup;
 
 	if (host_read_cgroup(host->root_fd, &cgroup, &err) < 0) {
@@ -91,12 +93,12 @@ static void examine_cgroup(const struct doctor_host *host, struct doctor_finding
 	} else if (!cgroup.mounted) {
 		found(f, DOCTOR_MISSING, "version 2 is not mounted");
 		mend(f, "mount -t cgroup2 none /sys/fs/cgroup");
-	} else if (!cgroup.writable) {
-		found(f, DOCTOR_WARNING, "version 2 at /%s, but this user may not change it",
-		      cgroup.mount);
-		mend(f, "run lodge as root");
+	} else if (ledger_find_own(host->root_fd, &place, &err) < 0) {
+		found(f, DOCTOR_WARNING, "version 2 at /%s, but no place in it: %s", cgroup.mount,
+		      err_message(err));
+		mend(f, "run lodge as root, or in a group of this user's own");
 	} else {
-		found(f, DOCTOR_OK, "version 2 at /%s", cgroup.mount);
+		found(f, DOCTOR_OK, "version 2 at /%s, guests in /%s", cgroup.mount, place.slice);
 	}
 }
 

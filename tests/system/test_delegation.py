@@ -111,6 +111,7 @@ def test_guests_run_in_the_users_group_and_leave_nothing(user):
     assert user.number("memory.max", user.slice / "one") == 8 * MIB + overhead
     said = user.promises()
     assert said["ledger"] == str(user.slice) and said["guests"] == 2
+    assert f"guests in {user.slice}" in user.lodge("doctor", check=False).stdout
     user.lodge("set", "one", "memory-limit=4M", "weight=200")
     assert user.number("memory.max", user.slice / "one") == 4 * MIB + overhead
     user.lodge("kill", "one")
@@ -191,6 +192,33 @@ def test_a_login_session_beside_the_users_service_manager(user, tmp_path):
     assert json.loads(user.lodge("host", "--json", where=session).stdout)["promises"]["ledger"] == str(manager / "lodge.slice")
     # In the manager's own group are processes, when somebody puts them there.
     user.refused(where=manager, status=FAILED, says=[f"user@{UID}.service has processes in it", "systemd-run --user --scope"])
+
+
+def test_a_group_that_lacks_controllers_says_which(user):
+    user.write("cgroup.subtree_control", "+memory")
+    inner = user.top / "inner"
+    inner.mkdir()
+    user.give(inner)
+    # It has memory, and no cpu controller to hand on.
+    where = inner / "shell"
+    where.mkdir()
+    here = {"where": where, "LODGE_CGROUP": "/hand/inner"}
+    user.refused("--weight", "50", status=REFUSED, says=["weight: ", "has no cpu controller"], **here)
+    user.refused("--cpu-limit", "50%", status=REFUSED, says=["cpu-limit: ", "has no cpu controller"], **here)
+    user.run("plain", **here)
+    done = user.lodge("set", "plain", "cpu-limit=50%", check=False)
+    assert done.returncode == REFUSED and "no cpu controller" in done.stderr
+    assert not [name for name in os.listdir(inner / "lodge.slice" / "plain") if name in ("cpu.weight", "cpu.max")]
+    user.lodge("kill", "plain")
+    # This has nothing.
+    bottom = where / "bottom"
+    bottom.mkdir()
+    user.give(bottom)
+    here = {"where": bottom, "LODGE_CGROUP": "/hand/inner/shell/bottom"}
+    user.refused(status=FAILED, says=["/hand/inner/shell/bottom has no memory controller", "--best-effort"], **here)
+    user.refused("--best-effort", "--cpu-limit", "50%", status=FAILED, says=["it can't be limited without a cgroup"], **here)
+    user.run("anyhow", "--best-effort", **here)
+    assert user.show("anyhow")["cgroup"] is None
 
 
 def test_root_may_use_a_group_by_hand_too(user):

@@ -205,6 +205,8 @@ static void what_gives_a_guarantee_is_said_for_each_group_that_lacks_it(void **s
 	make_group(USER "/other");
 	write_mib(USER "/other", "memory.min", 10);
 	assert_remedy("; as root: echo 29M > ");
+	write_mib(USER, "memory.min", 28);
+	assert_remedy("; as root: echo 29M > ");
 	write_mib(USER, "memory.min", 29);
 	ledger = read_ledger();
 	assert_int_equal(ledger_check(&ledger, &wanted, NULL, NULL), 0);
