@@ -27,8 +27,8 @@ static json_t *promise_to_json(const struct guest_promise *g)
 	return json_pack("{s:o, s:o, s:o, s:i, s:b}", "guarantee",
 			 memory_report_known(p->guarantee), "memory_limit",
 			 memory_report_known(p->limit), "overhead",
-			 memory_report_known(p->overhead), "weight", (int)g->weight, "best_effort",
-			 p->best_effort);
+			 memory_report_known(p->overhead), "weight", (int)g->shares.weight,
+			 "best_effort", p->best_effort);
 }
 
 static json_t *governor_to_json(const struct explain *e)

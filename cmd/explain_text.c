@@ -84,8 +84,8 @@ static void print_promise(const struct explain *e, FILE *out)
 			"%s always in RAM (guarantee), at most %s (limit), %s beside (overhead)",
 			p->guarantee > 0 ? size_format(p->guarantee, a) : "none of it",
 			size_format(p->limit, b), size_format(p->overhead, c));
-	if (e->promise->weight > 0)
-		fprintf(out, "; weight %u", e->promise->weight);
+	if (e->promise->shares.weight > 0)
+		fprintf(out, "; weight %u", e->promise->shares.weight);
 	putc('\n', out);
 }
 

@@ -96,6 +96,18 @@ static uint64_t read_limit(int group_fd, const char *file)
 	return host_read_limit(group_fd, file, &limit, NULL) == 0 ? limit : POLICY_UNKNOWN;
 }
 
+/* The one that the guest's share of processors has too; where those aren't shared by groups, all
+ * guests are equal. */
+static unsigned read_weight(int group_fd)
+{
+	uint64_t weight;
+
+	if (host_read_number(group_fd, "cpu.weight", &weight, NULL) < 0 ||
+	    weight < PROMISE_WEIGHT_MIN || weight > PROMISE_WEIGHT_MAX)
+		return PROMISE_WEIGHT_DEFAULT;
+	return (unsigned)weight;
+}
+
 /* What happened since the turn before. A guest that is seen for the first time has no before. */
 static void take_differences(const struct sensed *before, const struct sensed *now,
 			     struct policy_guest *guest)
@@ -131,7 +143,7 @@ static bool read_guest(const struct reading *r, const char *group, const struct 
 	*guest = (struct policy_guest){
 		.floor = entry->guaranteed,
 		.ceiling = entry->in_ram,
-		.weight = entry->weight ? entry->weight : PROMISE_WEIGHT_DEFAULT,
+		.weight = read_weight(group_fd),
 		.best_effort = entry->worst == 0,
 		.resident = memory.current,
 		.swapped = known(memory.swap),

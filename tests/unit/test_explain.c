@@ -85,7 +85,7 @@ static void make_scene(struct scene *s)
 		.promise = {
 			.promise = { .memory = 128 * MIB, .limit = 128 * MIB,
 				     .guarantee = 32 * MIB, .overhead = 3 * MIB },
-			.weight = 100,
+			.shares = { .weight = 100 },
 		},
 		.kernel = {
 			.bounds = { .min = 35 * MIB, .low = 80 * MIB, .high = UINT64_MAX,
@@ -381,7 +381,7 @@ static void no_guarantee_and_huge_pages_are_said_as_they_are(void **state)
 	(void)state;
 	make_scene(&s);
 	s.promise.promise.guarantee = 0;
-	s.promise.weight = 0;
+	s.promise.shares.weight = 0;
 	assert_says(&s,
 		    "promised    none of it always in RAM (guarantee), at most 128M (limit), 3M "
 		    "beside (overhead)\n");
