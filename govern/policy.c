@@ -140,9 +140,20 @@ static struct share_claim claim_of(const struct policy_guest *g, bool hurting)
 	};
 }
 
+/* What guests of best effort have can't be had but through their balloons, as long as they have it.
+ */
+static uint64_t held_by_best_effort(const struct turn *t)
+{
+	uint64_t held = 0;
+
+	for (size_t i = 0; i < t->n; i++)
+		held += t->guests[i].best_effort ? t->guests[i].resident : 0;
+	return held;
+}
+
 static void set_targets(struct turn *t, struct share_claim *work)
 {
-	uint64_t capacity = rest(t->host->capacity, t->plan->wanted);
+	uint64_t capacity = rest(t->host->capacity, t->plan->wanted + held_by_best_effort(t));
 
 	for (size_t i = 0; i < t->n; i++)
 		work[i] = claim_of(&t->guests[i], t->acts[i].hurts);
@@ -231,14 +242,25 @@ static size_t whose(const struct turn *t, size_t i)
 	return fulfilled(t, i) > enough ? t->neediest : POLICY_NOBODY;
 }
 
-/* Who hurts is spared more each turn, and less again when it doesn't. */
+/* What was reclaimed is forgotten more slowly than what came back, so that another try is made some
+ * time after nothing was taken. */
+static bool takes_back(const struct policy_guest *g, struct policy_guest_memory *m)
+{
+	m->taken -= m->taken / 16;
+	m->returned -= m->returned / 4;
+	m->returned += g->refaulted;
+	return m->taken >= MIB && m->returned > m->taken / 8;
+}
+
+/* Who hurts, or takes back what was taken, is spared more each turn, and then less again. */
 static void back_off(struct turn *t)
 {
 	t->hurt_givers = 0;
 	for (size_t i = 0; i < t->n; i++) {
 		unsigned *backoff = &t->memories[i].backoff;
+		bool in_vain = takes_back(&t->guests[i], &t->memories[i]);
 
-		if (t->acts[i].hurts && excess(t, i) > 0)
+		if (in_vain || (t->acts[i].hurts && excess(t, i) > 0))
 			*backoff += *backoff < BACKOFF_MAX;
 		else if (!t->acts[i].hurts)
 			*backoff -= *backoff > 0;
@@ -249,28 +271,32 @@ static void back_off(struct turn *t)
 static uint64_t most_in_a_turn(const struct turn *t, size_t i)
 {
 	uint64_t step = t->guests[i].resident / POLICY_STEP;
-	uint64_t spared;
+	unsigned backoff = t->memories[i].backoff;
 
 	if (step < STEP_LEAST)
 		step = STEP_LEAST;
-	spared = t->memories[i].backoff < BACKOFF_MAX ? step >> t->memories[i].backoff : 0;
-	if (whose(t, i) == POLICY_NOBODY)
-		return spared;
 
-	/* What it doesn't use, and its part of what the other lacks. */
-	uint64_t due = idle(&t->guests[i]);
+	uint64_t most = backoff < BACKOFF_MAX ? step >> backoff : 0;
 
-	if (t->acts[i].hurts)
-		due += t->lacking / t->hurt_givers;
-	due = least(due, step);
-	return due > spared ? due : spared;
+	/* Its part of what the other lacks. */
+	if (t->acts[i].hurts && whose(t, i) != POLICY_NOBODY && most < t->lacking / t->hurt_givers)
+		most = least(step, t->lacking / t->hurt_givers);
+	return most;
+}
+
+static bool balloon_rests(const struct turn *t, size_t i)
+{
+	uint64_t since = t->memories[i].gave_back_ms;
+
+	return since > 0 && rest(t->host->now_ms, since) < POLICY_REST_MS;
 }
 
 static uint64_t can_balloon(const struct turn *t, size_t i)
 {
 	const struct policy_guest *g = &t->guests[i];
 
-	if (!g->has_balloon || g->spare == POLICY_UNKNOWN || t->acts[i].hurts)
+	if (!g->has_balloon || g->spare == POLICY_UNKNOWN || t->acts[i].hurts ||
+	    balloon_rests(t, i))
 		return 0;
 
 	/* It's to stay well above what hurts. */
@@ -480,7 +506,11 @@ void policy_decide(const struct policy_settings *settings, const struct policy_h
 	throttle(&turn);
 	give_back(&turn);
 	ret_plan->next_ms = next_turn(&turn);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		memories[i].taken += acts[i].reclaim;
 		if (acts[i].write_balloon)
 			memories[i].balloon = acts[i].balloon;
+		if (acts[i].reason == POLICY_GIVES_BALLOON && acts[i].hurts)
+			memories[i].gave_back_ms = host->now_ms;
+	}
 }

@@ -47,6 +47,7 @@ enum {
 	POLICY_HYSTERESIS = 32,	 /* a 32nd */
 	POLICY_STEP = 16,	 /* a 16th */
 	POLICY_FAST_MS = 1000,	 /* from turn to turn while there is something to do */
+	POLICY_REST_MS = 60000,	 /* that a balloon isn't used after it hurt */
 	POLICY_CALM_MS = 10000,	 /* that the host must be soft or better to end throttling */
 };
 
@@ -94,6 +95,10 @@ uint64_t policy_margin(const struct policy_host *host);
 struct policy_guest_memory {
 	unsigned backoff; /* takings are halved so often */
 	uint64_t balloon; /* what its balloon was last asked to hold here */
+	/* Of late: what was reclaimed from it, and what came back from swap; bytes. */
+	uint64_t taken;
+	uint64_t returned;
+	uint64_t gave_back_ms; /* when its balloon was last let go of because it hurt; 0: never */
 };
 
 /* Of the host; all zeros at first. */

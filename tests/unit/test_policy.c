@@ -290,6 +290,61 @@ static void who_hurts_above_its_target_is_taken_less_until_nothing_is_taken(void
 	assert_true(acts[0].reclaim > 0);
 }
 
+static void who_takes_back_what_was_taken_is_spared_though_it_does_not_hurt(void **state)
+{
+	uint64_t first;
+
+	(void)state;
+	struct policy_guest *g = add(990 * MIB, 500 * MIB);
+
+	g->active = 100 * MIB;
+	decide(10 * MIB);
+	first = acts[0].reclaim;
+	assert_true(first > 0);
+	for (int turn = 0; turn < 12; turn++) {
+		g->refaulted = acts[0].reclaim;
+		decide(10 * MIB);
+		assert_false(acts[0].hurts && g->refaulted < 3 * MIB);
+	}
+	assert_true(acts[0].reclaim < first / 16);
+	/* Some time later it's tried again. */
+	g->refaulted = 0;
+	for (int turn = 0; turn < 40; turn++)
+		decide(10 * MIB);
+	assert_true(acts[0].reclaim >= first / 2);
+}
+
+static void a_balloon_that_hurt_is_left_alone_for_a_minute(void **state)
+{
+	(void)state;
+	struct policy_guest *g = add(980 * MIB, 0);
+
+	g->has_balloon = true;
+	g->spare = 500 * MIB;
+	g->balloon = 100 * MIB;
+	g->pain_permille = 100;
+	decide(20 * MIB);
+	assert_int_equal(acts[0].reason, POLICY_GIVES_BALLOON);
+	g->pain_permille = 0;
+	g->active = 100 * MIB;
+	for (int turn = 1; turn < POLICY_REST_MS / 1000; turn++) {
+		decide(20 * MIB);
+		assert_false(acts[0].write_balloon);
+	}
+	decide(20 * MIB);
+	assert_int_equal(acts[0].reason, POLICY_TAKES_BALLOON);
+}
+
+static void what_best_effort_holds_is_not_divided(void **state)
+{
+	(void)state;
+	add(300 * MIB, 0)->best_effort = true;
+	add(300 * MIB, 500 * MIB)->pain_permille = 100;
+	add(300 * MIB, 500 * MIB)->pain_permille = 100;
+	decide(100 * MIB);
+	assert_in_range(acts[1].target, 319 * MIB, 320 * MIB);
+}
+
 static void pain_spares_nobody_from_giving_to_who_is_entitled_and_hurts_too(void **state)
 {
 	(void)state;
@@ -546,6 +601,10 @@ int main(void)
 		    a_balloon_is_let_go_of_when_the_host_has_room_or_its_guest_hurts, new_host),
 		cmocka_unit_test_setup(
 		    who_hurts_above_its_target_is_taken_less_until_nothing_is_taken, new_host),
+		cmocka_unit_test_setup(
+		    who_takes_back_what_was_taken_is_spared_though_it_does_not_hurt, new_host),
+		cmocka_unit_test_setup(a_balloon_that_hurt_is_left_alone_for_a_minute, new_host),
+		cmocka_unit_test_setup(what_best_effort_holds_is_not_divided, new_host),
 		cmocka_unit_test_setup(
 		    pain_spares_nobody_from_giving_to_who_is_entitled_and_hurts_too, new_host),
 		cmocka_unit_test_setup(
