@@ -343,8 +343,9 @@ static void each_member_is_checked_and_the_wrong_one_is_named(void **state)
 		    fdio_read_file(dir_fd, GOVERN_RECORD_FILE, FILE_MAX, &text, NULL, NULL), 0);
 		at = json = json_loads(text, 0, NULL);
 		for (size_t j = 0; j < 3 && rows[i].path[j]; j++)
-			at = json_is_array(at) ? json_array_get(at, (size_t)atoi(rows[i].path[j]))
-					       : json_object_get(at, rows[i].path[j]);
+			at = json_is_array(at)
+				 ? json_array_get(at, strtoul(rows[i].path[j], NULL, 10))
+				 : json_object_get(at, rows[i].path[j]);
 		assert_true(json_is_object(at) && json_object_get(at, rows[i].member));
 		if (rows[i].value)
 			json_object_set_new(at, rows[i].member,
