@@ -315,15 +315,26 @@ static void print_refaults(const struct explain_kernel *k, FILE *out)
 	fputs(" of files, since it started\n", out);
 }
 
+/* A bound that isn't there bounds nothing, so what it's for isn't said. */
+static void put_bound(FILE *out, const char *name, uint64_t bytes, uint64_t none,
+		      const char *meaning)
+{
+	char size[SIZE_TEXT_MAX];
+
+	if (bytes == none)
+		fprintf(out, "%s none", name);
+	else
+		fprintf(out, "%s %s (%s)", name, size_or(bytes, "all", size), meaning);
+}
+
 static void print_bounds(const struct host_cgroup_bounds *b, FILE *out)
 {
-	char text[SIZE_TEXT_MAX];
-
 	label(out, "kernel");
-	fprintf(out, "memory.min %s (never taken), ", size_or(b->min, "all", text));
-	fprintf(out, "low %s (taken last), ", size_or(b->low, "all", text));
-	fprintf(out, "high %s (throttled beyond), ", size_or(b->high, "none", text));
-	fprintf(out, "max %s (never more)\n", size_or(b->max, "none", text));
+	put_bound(out, "memory.min", b->min, 0, "never taken");
+	put_bound(out, ", low", b->low, 0, "taken last");
+	put_bound(out, ", high", b->high, UINT64_MAX, "throttled beyond");
+	put_bound(out, ", max", b->max, UINT64_MAX, "never more");
+	putc('\n', out);
 }
 
 static void print_events(const struct host_cgroup_events *events, FILE *out)

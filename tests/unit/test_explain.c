@@ -158,8 +158,8 @@ static void all_that_is_known_is_said_in_order(void **state)
 	    "host was short of memory (hard)\n"
 	    "  it waits    for memory 2.30% of the last 10 s, all of it at once 0.07%\n"
 	    "  came back   120 pages from swap and 33 of files, since it started\n"
-	    "  kernel      memory.min 35M (never taken), low 80M (taken last), high none (throttled "
-	    "beyond), max 131M (never more)\n"
+	    "  kernel      memory.min 35M (never taken), low 80M (taken last), high none, "
+	    "max 131M (never more)\n"
 	    "              held back at max 3x since it started\n";
 	_cleanup_free_ char *text = NULL;
 	struct scene s;
@@ -421,6 +421,10 @@ static void a_kernel_that_counts_less_says_so(void **state)
 	    "it waits    nobody knows how long: the kernel counts no pressure (psi=1 makes it)\n");
 	assert_says(&s, "? pages from swap and 33 of files");
 	assert_says(&s, "it never came to any of them\n");
+	s.kernel.bounds = (struct host_cgroup_bounds){ 0, 0, 12 * MIB, UINT64_MAX };
+	assert_says(&s, "memory.min none, low none, high 12M (throttled beyond), max none\n");
+	s.kernel.bounds.min = UINT64_MAX;
+	assert_says(&s, "memory.min all (never taken), low");
 }
 
 static void every_event_is_counted_by_its_name(void **state)
