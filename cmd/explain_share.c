@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How a guest's part comes about, from what the governor wrote down: see explain_text.h. */
-#include <string.h>
-
 #include "base/sums.h"
 #include "cmd/explain_text.h"
+#include "govern/decisions.h"
 
 /* The policy lets a guest keep its floor as far as it has a use for it, which its target is never
  * below. */
@@ -35,17 +34,14 @@ void explain_divide(const struct govern_record *record, const struct govern_reco
 	*ret_share = s;
 }
 
-/* Decisions are of a guest's name, and the newest ones come last. */
+/* One is kept with its guest when newer ones of others have taken its place in the list. */
 static const struct govern_decision *find_last(const struct govern_record *record,
 					       const struct govern_record_guest *guest,
 					       const char *name)
 {
 	if (guest && guest->last.time_ms > 0)
 		return &guest->last;
-	for (size_t i = record->n_decisions; i > 0; i--)
-		if (strcmp(record->decisions[i - 1].guest, name) == 0)
-			return &record->decisions[i - 1];
-	return NULL;
+	return govern_decisions_last(record, name);
 }
 
 void explain_find(struct explain *explain, uint64_t started_ms)

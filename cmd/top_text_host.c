@@ -181,7 +181,7 @@ void top_text_decision(const struct top_snapshot *snapshot, size_t i, size_t wid
 
 	top_line_clear(line, width);
 	top_line_add(line, TOP_DIM, "%9s  ", age(governor, d->time_ms, text));
-	top_line_add(line, TOP_PLAIN, "%s", d->text);
+	top_line_add(line, TOP_PLAIN, "%s: %s", d->guest, d->text);
 }
 
 void top_text_host(const struct top_snapshot *snapshot, size_t i, size_t width,

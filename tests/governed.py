@@ -17,7 +17,7 @@ def now_ms():
 
 def decision(age_ms=1000, guest="web", whom="db", **members):
     made = {"time_ms": now_ms() - age_ms, "bytes": 12 * MIB, "guest": guest, "reason": "takes-reclaim", "state": "hard",
-            "text": f"12M taken from {guest} by reclaim, for {whom}", **members}  # fmt: skip
+            "text": f"12M taken by reclaim for {whom}", **members}  # fmt: skip
     return {**made, "whom": whom} if whom else made
 
 

@@ -82,8 +82,8 @@ def test_decisions_of_a_governor_are_shown_while_it_runs(runtime):
         text = once(runtime)
         made = json.loads(lodge(runtime, "top", "--json").stdout)["governor"]
     assert re.search(r"^Gov  memory soft, 8M free of the 12M wanted; lodged looked \d+s ago\n"
-                     r" +\d+s  12M taken from web by reclaim, for db\n"
-                     r" +\d+s  12M taken from db by reclaim, for web\nRAM: ", text, re.M)  # fmt: skip
+                     r" +\d+s  web: 12M taken by reclaim for db\n"
+                     r" +\d+s  db: 12M taken by reclaim for web\nRAM: ", text, re.M)  # fmt: skip
     assert [decision["guest"] for decision in made["decisions"]] == ["web", "db"]
     assert made["running"] and made["state"] == "soft" and made["margin"] == 8 * MIB
 
@@ -92,13 +92,13 @@ def test_decisions_come_to_the_screen_as_they_are_made_and_can_be_hidden(runtime
     with governed.governor(runtime), top(runtime, "--interval=0.2") as screen:
         screen.expect(r"^Gov  lodged has decided nothing about memory yet$")
         governed.write(runtime, governed.record([], [governed.decision()]))
-        screen.expect(r"^ +\d+s  12M taken from web by reclaim, for db$")
+        screen.expect(r"^ +\d+s  web: 12M taken by reclaim for db$")
         governed.write(runtime, governed.record([], [governed.decision(), governed.decision(0, "db", "web")], state="low"))
-        screen.expect(r"^Gov  memory low, .*\n +\d+s  12M taken from db .*\n +\d+s  12M taken from web ")
+        screen.expect(r"^Gov  memory low, .*\n +\d+s  db: 12M taken .*\n +\d+s  web: 12M taken ")
         screen.press("d")
         screen.expect(r"^Gov  memory low, .*\nRAM: ")
         screen.press("d")
-        screen.expect(r"^ +\d+s  12M taken from db ")
+        screen.expect(r"^ +\d+s  db: 12M taken ")
         (runtime / ".lodged.record.json").write_text("{}", encoding="ascii")
         screen.expect(r"^Gov  what lodged wrote down can't be read$")
         screen.press("q")

@@ -568,7 +568,8 @@ static struct top_governor make_governor(size_t n)
 		struct govern_decision *d = &governor.decisions[i];
 
 		d->time_ms = governor.now_ms - (n - i) * 1000;
-		snprintf(d->text, sizeof(d->text), "decision %zu", i);
+		snprintf(d->guest, sizeof(d->guest), "g%zu", i);
+		snprintf(d->text, sizeof(d->text), "taken");
 	}
 	return governor;
 }
@@ -606,9 +607,9 @@ static void decisions_come_with_their_age_the_newest_first(void **state)
 	(void)state;
 	snprintf(snapshot.governor.decisions[2].text, GOVERN_DECISION_TEXT_MAX, "it's\x1b[31m red");
 	top_text_decision(&snapshot, 0, 80, &line);
-	assert_string_equal(text_of(&line), "       1s  it's?[31m red");
+	assert_string_equal(text_of(&line), "       1s  g2: it's?[31m red");
 	top_text_decision(&snapshot, 2, 80, &line);
-	assert_string_equal(text_of(&line), "       3s  decision 0");
+	assert_string_equal(text_of(&line), "       3s  g0: taken");
 }
 
 static void decisions_leave_room_for_guests(void **state)
@@ -625,8 +626,8 @@ static void decisions_leave_room_for_guests(void **state)
 		assert_true(view.decisions <= rows / 8);
 	}
 	look(&view, &snapshot, 24, 80);
-	assert_memory_equal(picture.text[6], "       1s  decision 19", 22);
-	assert_memory_equal(picture.text[8], "       3s  decision 17", 22);
+	assert_memory_equal(picture.text[6], "       1s  g19: taken", 21);
+	assert_memory_equal(picture.text[8], "       3s  g17: taken", 21);
 	assert_memory_equal(picture.text[10], "NAME ", 5);
 	assert_memory_equal(picture.text[20], "g9 ", 3);
 	/* A page is what is left for guests, less one. */
