@@ -232,7 +232,9 @@ static void print_use(const struct govern_record_guest *guest, FILE *out)
 
 	label(out, "it uses");
 	if (guest->seen.active == POLICY_UNKNOWN)
-		fputs("nobody knows what: no DAMON, no statistics; so all counts as used\n", out);
+		fputs(
+		    "nobody knows yet (neither DAMON nor its statistics), so all counts as used\n",
+		    out);
 	else
 		fprintf(out, "%s of its %s lately, %s\n", size_format(guest->seen.active, a),
 			size_format(guest->seen.resident, b), says[guest->source]);

@@ -258,7 +258,8 @@ static void who_says_what_it_uses_is_named(void **state)
 	assert_says(&s, "20M of its 96M lately, as the guest says (its statistics)\n");
 	s.guests[1].seen.active = POLICY_UNKNOWN;
 	s.guests[1].source = GOVERN_SOURCE_NONE;
-	assert_says(&s, "nobody knows what: no DAMON, no statistics; so all counts as used\n");
+	assert_says(&s,
+		    "nobody knows yet (neither DAMON nor its statistics), so all counts as used\n");
 }
 
 static void each_means_has_its_words(void **state)
