@@ -148,6 +148,7 @@ static struct host_damon *new_damon(int root_fd, size_t n)
 	}
 	damon->root_fd = root_fd;
 	damon->n = n;
+	damon->wanted = true; /* so that the first who reads after a period has an answer */
 	pthread_mutex_init(&damon->lock, NULL);
 	pthread_cond_init(&damon->wake, NULL);
 	return damon;

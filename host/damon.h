@@ -60,12 +60,13 @@ int host_damon_start(int root_fd, const struct host_damon_target *targets, size_
 		     struct err **err);
 
 /* Bytes that each guest has touched within a period; HOST_UNKNOWN (host/fields.h) until the first
- * is over. Never waits: the answer is that of the last time that it was asked for, and a thread is
- * sent for the next, which it has when the period that runs has ended. An error says that DAMON has
- * stopped, since all the guests have ended or somebody else switched it off. */
+ * is over. Never waits: a thread is sent for counts that are newer, which it has when the period
+ * that runs now is over, and who reads next gets them. An error says that DAMON has stopped, since
+ * all the guests have ended or somebody else switched it off. */
 int host_damon_read(struct host_damon *damon, uint64_t *active, struct err **err);
 
-/* Switches it off, and leaves DAMON as it was found. NULL is fine. */
+/* Switches it off, and leaves DAMON as it was found. May take some 0.2 s, until the kernel has let
+ * go of the thread. NULL is fine. */
 void host_damon_stop(struct host_damon *damon);
 
 /* Removes what an earlier process left, if there is any; nothing that isn't lodge's. */

@@ -200,14 +200,19 @@ static int describe_scheme(int root_fd, size_t i, const char *least, struct err 
 /* The filter leaves out what doesn't match. */
 static int describe_filter(int root_fd, size_t scheme, size_t target, struct err **err)
 {
+	struct err *why = NULL;
 	char text[24];
 
-	if (set(root_fd, err, "1", "schemes/%zu/filters/nr_filters", scheme) < 0 ||
-	    set(root_fd, err, "target", "schemes/%zu/filters/0/type", scheme) < 0 ||
-	    set(root_fd, err, "N", "schemes/%zu/filters/0/matching", scheme) < 0)
-		return -1;
-	return set(root_fd, err, decimal(target, text), "schemes/%zu/filters/0/damon_target_idx",
-		   scheme);
+	if (set(root_fd, &why, "1", "schemes/%zu/filters/nr_filters", scheme) == 0 &&
+	    set(root_fd, &why, "target", "schemes/%zu/filters/0/type", scheme) == 0 &&
+	    set(root_fd, &why, "N", "schemes/%zu/filters/0/matching", scheme) == 0 &&
+	    set(root_fd, &why, decimal(target, text), "schemes/%zu/filters/0/damon_target_idx",
+		scheme) == 0)
+		return 0;
+	err_set(err, err_code(why), 0,
+		"DAMON can't tell guests apart here, which takes Linux 6.6: %s", err_message(why));
+	err_free(why);
+	return -1;
 }
 
 static int switch_on(int root_fd, struct err **err)
