@@ -141,9 +141,8 @@ static void note_decision(struct balance *balance, size_t i)
 	snprintf(d.guest, sizeof(d.guest), "%s", guest);
 	if (act->whom != POLICY_NOBODY)
 		snprintf(d.whom, sizeof(d.whom), "%s", sensor->about[act->whom].name);
-	govern_decision_describe(&d, balance->plan.margin, balance->plan.wanted);
-	if (govern_decisions_add(&balance->record, &d))
-		log_line("%s: %s", guest, d.text);
+	if (govern_decisions_add(&balance->record, &d, balance->plan.margin, balance->plan.wanted))
+		log_line("%s: %s", guest, govern_decisions_last(&balance->record, guest)->text);
 }
 
 static void note_decisions(struct balance *balance)

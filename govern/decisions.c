@@ -68,7 +68,8 @@ static void drop(struct govern_record *record, size_t i)
 		(record->n_decisions - i) * sizeof(record->decisions[0]));
 }
 
-bool govern_decisions_add(struct govern_record *record, const struct govern_decision *decision)
+bool govern_decisions_add(struct govern_record *record, const struct govern_decision *decision,
+			  uint64_t margin, uint64_t wanted)
 {
 	size_t i = find_last(record, decision->guest);
 	struct govern_decision added = *decision;
@@ -81,6 +82,7 @@ bool govern_decisions_add(struct govern_record *record, const struct govern_deci
 	} else if (record->n_decisions == GOVERN_DECISIONS_MAX) {
 		drop(record, 0);
 	}
+	govern_decision_describe(&added, margin, wanted);
 	record->decisions[record->n_decisions++] = added;
 	return is_new;
 }
