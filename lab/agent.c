@@ -7,6 +7,8 @@
  * the payload, an NVDIMM that was empty before, so the next instruction finds the order there.
  * Nothing is waited for and nothing is polled, which is also what makes counting exact.
  *
+ * Arguments: the devices of the payload and of the NVDIMM to swap to, which is as empty until then.
+ *
  * Payload: a squashfs from its first byte; in its last ORDER_SIZE bytes the order:
  *     struct order_head, then NUL-terminated strings: working directory, arguments, environment.
  *
@@ -43,8 +45,8 @@
 #include <unistd.h>
 
 #define CHANNEL_DEVICE	 "/dev/vport0p1"
-#define SWAP_DEVICE	 "/dev/vda"
-#define SWAP_ROTATIONAL	 "/sys/block/vda/queue/rotational"
+#define DISK_DEVICE	 "/dev/vda"
+#define DISK_ROTATIONAL	 "/sys/block/vda/queue/rotational"
 #define ORDER_SIZE	 (1024 * 1024)
 #define ORDER_MAGIC	 "lodgelab"
 #define PVPANIC_PORT	 0x505
@@ -52,7 +54,7 @@
 #define DEBUGCON_PORT	 0xe9
 #define APIC_BASE_ENABLE (1ULL << 11)
 
-enum { ORDER_TTY = 1, ORDER_WARM = 2, ORDER_SWAP = 4 };
+enum { ORDER_TTY = 1, ORDER_WARM = 2, ORDER_SWAP = 4, ORDER_DISK = 8 };
 
 struct order_head {
 	char magic[8];
@@ -251,24 +253,22 @@ static int run_tool(char *const argv[])
  * after the other, in order. This one is memory. */
 static void set_not_rotational(void)
 {
-	int fd = open(SWAP_ROTATIONAL, O_WRONLY | O_CLOEXEC);
+	int fd = open(DISK_ROTATIONAL, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, "0", 1) != 1)
-		fail("cannot write to %s: %m", SWAP_ROTATIONAL);
+		fail("cannot write to %s: %m", DISK_ROTATIONAL);
 	close(fd);
 }
 
 /* The driver is loaded only now, so that it reads this disk's size and not the saved machine's. */
-static void swap_on(void)
+static void add_disk(void)
 {
 	char *const load[] = { "/sbin/modprobe", "virtio_blk", NULL };
 
 	run_tool(load);
-	for (int i = 0; i < 500 && access(SWAP_DEVICE, F_OK) < 0; i++)
+	for (int i = 0; i < 500 && access(DISK_DEVICE, F_OK) < 0; i++)
 		usleep(10000);
 	set_not_rotational();
-	if (swapon(SWAP_DEVICE, 0) < 0)
-		fail("cannot swap on %s: %m", SWAP_DEVICE);
 }
 
 /* For nftw(): reads a file so that it is in the page cache. */
@@ -489,7 +489,7 @@ int main(int argc, char *argv[])
 	uint32_t status;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (argc != 2 || pipe2(child_event, O_CLOEXEC | O_NONBLOCK) < 0 || iopl(3) < 0)
+	if (argc != 3 || pipe2(child_event, O_CLOEXEC | O_NONBLOCK) < 0 || iopl(3) < 0)
 		return 1;
 	channel_fd = open(CHANNEL_DEVICE, O_RDWR | O_CLOEXEC);
 	hold_kvm_keys();
@@ -503,8 +503,10 @@ int main(int argc, char *argv[])
 	if (order->head.flags & ORDER_WARM)
 		nftw("/payload", read_file, 16, FTW_PHYS);
 	make_root();
-	if (order->head.flags & ORDER_SWAP)
-		swap_on();
+	if (order->head.flags & ORDER_SWAP && swapon(argv[2], 0) < 0)
+		fail("cannot swap on %s: %m", argv[2]);
+	if (order->head.flags & ORDER_DISK)
+		add_disk();
 	sigaction(SIGCHLD, &action, NULL);
 	if (order->head.flags & ORDER_TTY) {
 		command = start_on_terminal(order, &terminal);

@@ -25,7 +25,7 @@ LAB_SECONDS = 2100
 # The labs that share the system tests. Two with one CPU each keep both processors of a small
 # machine busy, and no emulated CPU changes code that another is running.
 SHARDS = 2
-SHARD_LAB = ["lab/run", "--cpus", "1", "--memory", "4G", "--swap", "2G"]
+SHARD_LAB = ["lab/run", "--cpus", "1", "--memory", "4G", "--swap", "2G", "--disk", "256M"]
 
 # Folders whose C files aren't ours to judge.
 FOREIGN = {"uapi"}

@@ -9,7 +9,7 @@ import sys
 from . import payload, session
 from .base import Base
 from .common import LabError, REPOSITORY, STATUS_LAB, STATUS_USAGE, say, take_slot
-from .machine import Console, Shape
+from .machine import Console, Files, SWAP_SIZE, Shape
 from .state import State
 
 HELP = """Usage: lab/run [OPTION]... [--] COMMAND [ARGUMENT]...
@@ -20,7 +20,8 @@ anywhere; nothing it writes comes back but its standard output, standard error a
 
   --memory SIZE     the host's RAM (default 4G)
   --cpus N          its CPUs (default 2; 1 with --count)
-  --swap SIZE       a disk of that size, swapped on
+  --swap SIZE       that much swap, on an NVDIMM: quick, and exact with --count
+  --disk SIZE       an empty virtio disk of that size, /dev/vda
   --count           exact instruction counting: the TSC counts the host's instructions, the same in every
                     run; the clock stands at 2026-01-01
   --with PATH       take a file or directory along, at the same path (any number)
@@ -44,6 +45,7 @@ class Options:
         self.memory = 4 << 30
         self.cpus = None
         self.swap = 0
+        self.disk = 0
         self.count = False
         self.extra = []
         self.build = os.path.abspath(os.environ.get("LODGE_BUILD") or os.path.join(REPOSITORY, "build"))
@@ -94,7 +96,9 @@ def set_option(options, name, value):
     elif name == "--cpus":
         options.cpus = parse_number(name, value, 1, 8)
     elif name == "--swap":
-        options.swap = parse_size(name, value, 1 << 20, 256 << 30)
+        options.swap = parse_size(name, value, 1 << 20, SWAP_SIZE)
+    elif name == "--disk":
+        options.disk = parse_size(name, value, 1 << 20, 256 << 30)
     elif name == "--with":
         options.extra.append(parse_with(value))
     elif name == "--build":
@@ -124,7 +128,7 @@ def parse(words):
             if equals:
                 raise usage_error(f"{word} takes no value")
             setattr(options, word[2:], True)
-        elif word in ("--memory", "--cpus", "--swap", "--with", "--build", "--env", "--timeout", "--console"):
+        elif word in ("--memory", "--cpus", "--swap", "--disk", "--with", "--build", "--env", "--timeout", "--console"):
             if not equals:
                 if not words:
                     raise usage_error(f"{word} needs a value")
@@ -156,13 +160,13 @@ def run(options):
         return 0
     flags = payload.ORDER_WARM if options.count else 0
     flags |= payload.ORDER_SWAP if options.swap else 0
+    flags |= payload.ORDER_DISK if options.disk else 0
     rows = columns = 0
     if options.interactive:
         flags |= payload.ORDER_TTY
         rows, columns = session.window_size(sys.stdin.fileno())
-    payload_fd = payload.make(options, base, flags, rows, columns)
-    swap_fd = payload.make_swap(options.swap)
-    machine = state.resume(payload_fd, swap_fd, Console(options.console))
+    files = Files(payload.make(options, base, flags, rows, columns), payload.make_swap(options.swap), payload.make_disk(options.disk))
+    machine = state.resume(files, Console(options.console))
     try:
         if options.interactive:
             with session.Terminal() as terminal:

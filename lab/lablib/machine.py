@@ -10,11 +10,14 @@ import socket
 import struct
 import subprocess
 import time
+from typing import NamedTuple
 
 from .common import LabError, die_with_parent, digest, package_of, read_text
 
 QEMU = "/usr/bin/qemu-system-x86_64"
 PAYLOAD_SIZE = 2 << 30
+# Of the NVDIMM that is swapped to, in every machine: how much of it is swap is decided when the state is resumed.
+SWAP_SIZE = 256 << 30
 
 # psi: off by default in Debian. tsc: under emulation the watchdog finds fault with every clock.
 # mitigations: the emulated CPU has none of the faults, and flushing costs a third of the time.
@@ -54,15 +57,16 @@ class Shape:
             cpu = CPU
             cmdline = CMDLINE
             channel = ["-device", "virtio-serial-pci,max_ports=2", "-device", "virtserialport,nr=1,chardev=channel,name=lab"]
-        top = -(-self.memory // (1 << 30)) + ((base.SIZE + PAYLOAD_SIZE) >> 30) + 2
+        top = -(-self.memory // (1 << 30)) + ((base.SIZE + PAYLOAD_SIZE + SWAP_SIZE) >> 30) + 3
         return [
             *["-machine", "pc,nvdimm=on,memory-backend=ram,vmport=off,usb=off"],
             *accelerator,
-            *["-cpu", cpu, "-smp", str(self.cpus), "-m", f"{self.memory >> 20}M,slots=2,maxmem={top}G"],
+            *["-cpu", cpu, "-smp", str(self.cpus), "-m", f"{self.memory >> 20}M,slots=3,maxmem={top}G"],
             *["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-action", "panic=pause", "-device", "pvpanic"],
             *["-serial", "chardev:console", *channel],
             *["-device", "nvdimm,id=base,memdev=base,unarmed=on", "-device", "nvdimm,id=payload,memdev=payload,unarmed=on"],
-            *["-device", "virtio-blk-pci,drive=swap,disable-legacy=on"],
+            *["-device", "nvdimm,id=swap,memdev=swap"],
+            *["-device", "virtio-blk-pci,drive=disk,disable-legacy=on"],
             *["-kernel", base.vmlinuz, "-initrd", base.initramfs, "-append", cmdline],
         ]
 
@@ -78,6 +82,18 @@ class Shape:
 
 
 SAVED_FORMAT = 1  # raise when how states are saved changes
+
+
+class Files(NamedTuple):
+    """Descriptors of what one machine alone has."""
+
+    payload: int
+    swap: int
+    disk: int
+
+    def close(self):
+        for fd in self:
+            os.close(fd)
 
 
 def open_anonymous(name, size):
@@ -112,21 +128,22 @@ class Console:
 class Machine:
     """A QEMU process. It dies with this one."""
 
-    def __init__(self, shape, base, ram, shared, payload_fd, swap_fd, console, extra=()):
-        """`ram` is the file of the machine's memory; shared: written through to it, else a private copy."""
+    def __init__(self, shape, base, ram, shared, files, console, extra=()):
+        """`ram` is the file of the machine's memory; shared: written through to it, else a private copy. The Files stay the caller's."""
         self.console = console
         self.channel, channel = socket.socketpair()
         self.monitor, monitor = socket.socketpair()
         self.monitor_buffer = b""
         share = "on" if shared else "off"
         base_fd = os.open(base.image, os.O_RDONLY | os.O_CLOEXEC)
-        fds = [channel.fileno(), monitor.fileno(), payload_fd, swap_fd, console.fd, base_fd]
+        fds = [channel.fileno(), monitor.fileno(), *files, console.fd, base_fd]
         arguments = [
             *[QEMU, *shape.arguments(base), "-name", "lodge-lab"],
             *["-object", f"memory-backend-file,id=ram,size={shape.memory},mem-path={ram},share={share}"],
             *["-object", f"memory-backend-file,id=base,size={base.SIZE},mem-path=/proc/self/fd/{base_fd},share=on,readonly=on"],
-            *["-object", f"memory-backend-file,id=payload,size={PAYLOAD_SIZE},mem-path=/proc/self/fd/{payload_fd},share=on,readonly=on"],
-            *["-blockdev", f"driver=file,node-name=swap,filename=/proc/self/fd/{swap_fd},locking=off,discard=unmap"],
+            *["-object", f"memory-backend-file,id=payload,size={PAYLOAD_SIZE},mem-path=/proc/self/fd/{files.payload},share=on,readonly=on"],
+            *["-object", f"memory-backend-file,id=swap,size={SWAP_SIZE},mem-path=/proc/self/fd/{files.swap},share=on"],
+            *["-blockdev", f"driver=file,node-name=disk,filename=/proc/self/fd/{files.disk},locking=off,discard=unmap"],
             *["-chardev", f"socket,id=channel,fd={channel.fileno()}"],
             *["-chardev", f"socket,id=monitor,fd={monitor.fileno()}", "-mon", "chardev=monitor,mode=control"],
             *["-chardev", f"file,id=console,path=/proc/self/fd/{console.fd},append=on"],

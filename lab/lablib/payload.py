@@ -13,12 +13,12 @@ import subprocess
 import time
 
 from .squash import squash
-from .common import LabError, REPOSITORY, cache_dir
-from .machine import PAYLOAD_SIZE, open_anonymous
+from .common import LabError, REPOSITORY, cache_dir, read_text
+from .machine import PAYLOAD_SIZE, SWAP_SIZE, open_anonymous
 
 ORDER_SIZE = 1 << 20
 ORDER_MAGIC = b"lodgelab"
-ORDER_TTY, ORDER_WARM, ORDER_SWAP = 1, 2, 4
+ORDER_TTY, ORDER_WARM, ORDER_SWAP, ORDER_DISK = 1, 2, 4, 8
 
 # Of the repository: what git or a tool made for itself.
 NOT_SOURCES = [".git", "__pycache__", ".pytest_cache", ".hypothesis", "build", "build-*"]
@@ -156,13 +156,30 @@ def make(options, base, flags, rows, columns):
     return fd
 
 
-def make_swap(size):
-    """A descriptor of a disk with a swap signature (mkswap's version 1), or of a token one."""
-    if not size:
-        return open_anonymous("swap", 1 << 20)
-    # On disk, since it may be larger than this machine's memory; nameless, so nothing is left behind.
+def nameless(size):
+    """A sparse file of the cache without a name, so that nothing is left behind. On disk: it may be larger than this machine's memory."""
     fd = os.open(os.path.join(cache_dir(), "lab"), os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     os.truncate(fd, size)
+    return fd
+
+
+def available_memory():
+    """Bytes of this machine's memory that can be had without swapping."""
+    return int(re.search(r"^MemAvailable:\s+(\d+) kB$", read_text("/proc/meminfo"), re.M)[1]) << 10
+
+
+def make_swap(size):
+    """A descriptor of the NVDIMM to swap to: SWAP_SIZE long, with a swap signature (mkswap's version 1) for `size` bytes, if any."""
+    # Memory is what an NVDIMM is, and is taken as it is swapped to. Where there may be too little, it is a file, whose
+    # pages cost several times as much when they are first written to.
+    fd = nameless(SWAP_SIZE) if size > available_memory() // 2 else open_anonymous("swap", SWAP_SIZE)
+    if not size:
+        return fd
     os.pwrite(fd, struct.pack("<III", 1, size // 4096 - 1, 0), 1024)
     os.pwrite(fd, b"SWAPSPACE2", 4086)
     return fd
+
+
+def make_disk(size):
+    """A descriptor of an empty disk, or of a token one."""
+    return nameless(size) if size else open_anonymous("disk", 1 << 20)

@@ -12,7 +12,7 @@ import tempfile
 import time
 
 from .common import LabError, Lock, lab_dir, say
-from .machine import Console, Machine, PAYLOAD_SIZE, open_anonymous
+from .machine import Console, Files, Machine, PAYLOAD_SIZE, SWAP_SIZE, open_anonymous
 
 KEPT_STATES = 6
 UNUSED_IMAGES_KEPT = 6 * 3600  # seconds since they were made
@@ -48,14 +48,13 @@ class State:
         say(f"booting the lab once to save its state ({self.shape})")
         self._prune()
         making = tempfile.mkdtemp(prefix="making-state-", dir=lab_dir())
-        payload_fd = open_anonymous("payload", PAYLOAD_SIZE)
-        swap_fd = open_anonymous("swap", 1 << 20)
+        empty = Files(open_anonymous("payload", PAYLOAD_SIZE), open_anonymous("swap", SWAP_SIZE), open_anonymous("disk", 1 << 20))
         machine = None
         try:
             ram = os.path.join(making, "ram")
             with open(ram, "wb") as file:
                 file.truncate(self.shape.memory)
-            machine = Machine(self.shape, self.base, ram, True, payload_fd, swap_fd, Console())
+            machine = Machine(self.shape, self.base, ram, True, empty, Console())
             machine.greet()
             # The agent's write to the panic device pauses the machine.
             machine.wait_event("GUEST_PANICKED", BOOT_TIMEOUT)
@@ -71,8 +70,7 @@ class State:
         finally:
             if machine:
                 machine.kill()
-            os.close(payload_fd)
-            os.close(swap_fd)
+            empty.close()
             shutil.rmtree(making, ignore_errors=True)
 
     def _prune(self):
@@ -94,9 +92,9 @@ class State:
                 if lock.try_exclusive():
                     shutil.rmtree(path, ignore_errors=True)
 
-    def resume(self, payload_fd, swap_fd, console):
+    def resume(self, files, console):
         """A machine about to run the order in the payload."""
-        machine = Machine(self.shape, self.base, self.ram, False, payload_fd, swap_fd, console, ["-S", "-incoming", "defer"])
+        machine = Machine(self.shape, self.base, self.ram, False, files, console, ["-S", "-incoming", "defer"])
         try:
             machine.greet()
             machine.ignore_shared()

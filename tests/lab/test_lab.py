@@ -46,6 +46,8 @@ def test_usage_errors_are_one_line_and_status_2():
         ["--memory", "much", "true"],
         ["--cpus", "0", "true"],
         ["--cpus", "two", "true"],
+        ["--swap", "257G", "true"],
+        ["--disk", "0", "true"],
         ["--with", "/does/not/exist", "true"],
         ["--with", "/proc/cpuinfo", "true"],
         ["--build", "/does/not/exist", "true"],
@@ -111,9 +113,14 @@ def test_a_state_belongs_to_the_machine_it_was_made_for():
     assert machine.Shape(1 << 30, 1, False).key(other) not in keys
 
 
-def test_the_swap_disk_has_a_signature_that_the_kernel_takes():
+@pytest.mark.parametrize("available", [1 << 40, 0], ids=["in memory", "in a file"])
+def test_the_swap_has_a_signature_that_the_kernel_takes_and_costs_nothing_yet(monkeypatch, available):
+    monkeypatch.setattr(payload, "available_memory", lambda: available)
+    (pathlib.Path(payload.cache_dir()) / "lab").mkdir(parents=True, exist_ok=True)
     fd = payload.make_swap(8 << 20)
     try:
+        assert os.fstat(fd).st_size == machine.SWAP_SIZE
+        assert os.fstat(fd).st_blocks * 512 <= 1 << 20
         done = subprocess.run(
             ["blkid", "-p", "-o", "value", "-s", "TYPE", f"/proc/self/fd/{fd}"], stdout=subprocess.PIPE, pass_fds=[fd], check=False
         )
@@ -168,12 +175,24 @@ def test_the_host_is_what_tests_need():
 
 
 def test_memory_cpus_and_swap_are_as_asked_for():
-    done = lab("--swap", "64M", "sh", "-c", "nproc; wc -l </proc/swaps; awk '/^MemTotal|^SwapTotal/ {print $2}' /proc/meminfo")
+    done = lab("--swap", "64M", "sh", "-c", "nproc; awk '/^MemTotal|^SwapTotal/ {print $2}' /proc/meminfo; tail -n +2 /proc/swaps")
     assert done.returncode == 0, done.stderr
-    cpus, swaps, memory, swap = (int(word) for word in done.stdout.split())
-    assert (cpus, swaps) == (2, 2)
-    assert 3 << 20 < memory <= 4 << 20
-    assert swap == (64 << 10) - 4
+    cpus, memory, swap, *swaps = done.stdout.decode().split()
+    assert int(cpus) == 2
+    # The swap's NVDIMM is many times larger than the RAM, none of which may go into describing its pages.
+    assert 3.5 * (1 << 20) < int(memory) <= 4 << 20
+    assert int(swap) == (64 << 10) - 4
+    assert re.fullmatch(r"/dev/pmem\d", swaps[0]) and swaps[2] == swap and len(swaps) == 5
+
+
+def test_a_disk_is_empty_and_as_large_as_asked_for_and_there_is_none_unasked():
+    script = "cat /sys/block/vda/size; cmp -n 8388608 /dev/vda /dev/zero; mkswap -q /dev/vda && swapon /dev/vda && cat /proc/swaps"
+    done = lab("--disk", "8M", "sh", "-c", script)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.decode().splitlines()
+    assert lines[0] == str((8 << 20) // 512)
+    assert lines[-1].split()[:3] == ["/dev/vda", "partition", str((8 << 10) - 4)]
+    assert lab("ls", "/dev/vda").returncode != 0
 
 
 def test_files_come_along_at_their_path_and_changes_stay_inside(tmp_path):
@@ -275,13 +294,57 @@ int main(void)
 """
 
 
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
-def test_counts_are_the_same_in_every_run(tmp_path):
-    (tmp_path / "count.c").write_text(PROGRAM)
+# Goes through 16 MiB that the kernel has swapped, which it reads back page by page.
+SWAPPING_PROGRAM = r"""
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <x86intrin.h>
+
+#define SIZE (16u << 20)
+
+int main(void)
+{
+	char *memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct rusage usage;
+	uint64_t before = __rdtsc();
+
+	for (unsigned i = 0; i < SIZE; i += 64)
+		memory[i] = (char)(i / 64);
+	if (madvise(memory, SIZE, MADV_PAGEOUT))
+		return 1;
+	for (unsigned i = 0; i < SIZE; i += 64)
+		if (memory[i] != (char)(i / 64))
+			return 2;
+	before = __rdtsc() - before;
+	getrusage(RUSAGE_SELF, &usage);
+	printf("%llu %ld\n", (unsigned long long)before, usage.ru_majflt);
+	return 0;
+}
+"""
+
+
+def three_counts(tmp_path, program, *options):
+    """What a program prints, in a set of what three runs printed."""
+    (tmp_path / "count.c").write_text(program)
     subprocess.run(["gcc", "-O1", "-o", tmp_path / "count", tmp_path / "count.c"], check=True)
     # An empty build and one program: other files that change meanwhile would move the absolute count.
-    runs = [lab("--count", "--build", str(tmp_path), str(tmp_path / "count")) for _ in range(3)]
+    runs = [lab("--count", "--build", str(tmp_path), *options, str(tmp_path / "count")) for _ in range(3)]
     assert all(run.returncode == 0 for run in runs), runs[0].stderr
-    lengths = {int(run.stdout.split()[0]) for run in runs}
-    assert len(lengths) == 1
-    assert 1_000_000 < lengths.pop() < 100_000_000
+    return {tuple(int(word) for word in run.stdout.split()) for run in runs}
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_counts_are_the_same_in_every_run(tmp_path):
+    (length, _), *others = three_counts(tmp_path, PROGRAM)
+    assert not others
+    assert 1_000_000 < length < 100_000_000
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_counts_are_the_same_in_every_run_that_swaps(tmp_path):
+    (_, faults), *others = three_counts(tmp_path, SWAPPING_PROGRAM, "--swap", "64M")
+    assert not others
+    assert faults >= (16 << 20) // 4096

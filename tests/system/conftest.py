@@ -12,12 +12,16 @@ arguments of Guest().
 Tests marked `long` are further cases of others. They run only with --long, which `make soak` gives.
 """
 
+import os
 import pathlib
 import re
+import subprocess
 
 import pytest
 
 from guests import Guest, lodge, names
+
+LAB_DISK = "/dev/vda"
 
 
 def shard(text):
@@ -100,3 +104,18 @@ def huge_pages():
 
     yield take
     pool.write_text(before)
+
+
+@pytest.fixture
+def slow_swap():
+    """Swap that has whoever needs a page wait for it, until the test has ended. That of the lab is memory, which the kernel
+    reads within the page fault; any other host's is on a disk, it is assumed."""
+    if "LODGE_LAB" not in os.environ:
+        yield
+        return
+    if not os.path.exists(LAB_DISK):
+        pytest.skip("needs a disk to swap to: lab/run --disk 256M")
+    subprocess.run(["mkswap", LAB_DISK], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(["swapon", "--priority", "10", LAB_DISK], check=True)
+    yield
+    subprocess.run(["swapoff", LAB_DISK], check=True)

@@ -61,12 +61,14 @@ def check_swapping(guest):
     assert interrupts(guest, "HYP") > notices
 
 
+@pytest.mark.usefixtures("slow_swap")
 def test_memory_that_was_swapped_comes_back_as_it_was(plain):
     check_swapping(plain)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("cpus", [2, 4])
+@pytest.mark.usefixtures("slow_swap")
 def test_memory_that_was_swapped_comes_back_on_several_vcpus(cpus):
     with Guest(cpus=cpus, memory="160M").ready() as guest:
         check_swapping(guest)

@@ -107,5 +107,6 @@ def test_nothing_is_ever_wrong_whatever_happens_to_memory():
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("slow_swap")  # as much as that takes; the rest goes to the quick one
 def test_nothing_is_ever_wrong_for_as_long_as_one_likes():
     soak([(1, ["--merge"]), (2, ["--merge"]), (4, ["--thp", "always"])], SECONDS)
