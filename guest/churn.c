@@ -10,8 +10,8 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
-#include <time.h>
 
+#include "guest/chance.h"
 #include "guest/guest.h"
 #include "guest/regions.h"
 
@@ -30,27 +30,10 @@ struct churner {
 	uint64_t wrong_at;
 };
 
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
-
-/* xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016. */
-static uint64_t below(struct churner *c, uint64_t limit)
-{
-	c->random ^= c->random >> 12;
-	c->random ^= c->random << 25;
-	c->random ^= c->random >> 27;
-	return (c->random * UINT64_C(0x2545f4914f6cdd1d) >> 32) % limit;
-}
-
 /* Some blocks of this thread's in a region of its choice. False if it has none in that region. */
 static bool pick(struct churner *c, struct region **ret_region, size_t *ret_first, size_t *ret_n)
 {
-	struct region *region = &c->regions->all[below(c, c->regions->n)];
+	struct region *region = &c->regions->all[chance_below(&c->random, c->regions->n)];
 	size_t blocks = region_blocks(region);
 	size_t groups = (blocks + GROUP - 1) / GROUP;
 
@@ -58,12 +41,12 @@ static bool pick(struct churner *c, struct region **ret_region, size_t *ret_firs
 		return false;
 
 	size_t mine = (groups - c->index + c->of - 1) / c->of;
-	size_t start = (below(c, mine) * c->of + c->index) * GROUP;
+	size_t start = (chance_below(&c->random, mine) * c->of + c->index) * GROUP;
 	size_t end = start + GROUP < blocks ? start + GROUP : blocks;
 
 	*ret_region = region;
-	*ret_first = start + below(c, end - start);
-	*ret_n = 1 + below(c, end - *ret_first);
+	*ret_first = start + chance_below(&c->random, end - start);
+	*ret_n = 1 + chance_below(&c->random, end - *ret_first);
 	return true;
 }
 
@@ -80,7 +63,7 @@ static void churn_once(struct churner *c)
 		return;
 	}
 	region_drop(region, first, n);
-	if (below(c, 4) == 0 && !region_is_zero(region, first, n, &c->wrong_at)) {
+	if (chance_below(&c->random, 4) == 0 && !region_is_zero(region, first, n, &c->wrong_at)) {
 		c->wrong = "not zero after it was given back";
 		return;
 	}
@@ -98,7 +81,7 @@ static void *churn(void *opaque)
 	CPU_ZERO(&cpus);
 	CPU_SET(c->index, &cpus);
 	pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
-	while (!c->wrong && now() < c->end)
+	while (!c->wrong && clock_now() < c->end)
 		churn_once(c);
 	return NULL;
 }
@@ -131,10 +114,10 @@ void churn_order(const char *order, struct regions *regions, uint64_t seed, uint
 		churners[i] = (struct churner){
 			.regions = regions,
 			.seed = seed,
-			.end = now() + ns,
+			.end = clock_now() + ns,
 			.index = i,
 			.of = threads,
-			.random = (seed + i + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1,
+			.random = chance_start(seed + i),
 		};
 	}
 	if (!churn_all(churners, threads)) {

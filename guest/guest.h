@@ -54,6 +54,8 @@ extern const struct order system_orders[];
 struct regions;
 void churn_order(const char *order, struct regions *regions, uint64_t seed, uint64_t ns,
 		 unsigned threads);
+/* Carries out the order `work` on the first pages of these regions, at least one, and answers. */
+void work_order(const char *order, const struct regions *regions, uint64_t pages, uint64_t ns);
 
 /* Loads the modules that are listed, one path a line, in a file; a missing list is an empty one. */
 void modules_load(const char *list);

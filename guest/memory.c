@@ -210,10 +210,35 @@ static void run_touch(int n_args, char **args, const char *rest)
 	(void)n_args;
 	(void)rest;
 	for (size_t i = 0; i < regions.n; i++) {
-		region_touch(&regions.all[i]);
+		for (size_t page = 0; page < region_pages(&regions.all[i]); page++)
+			region_touch(&regions.all[i], page);
 		bytes += regions.all[i].len;
 	}
 	ok(args[0], "%" PRIu64 " bytes", bytes);
+}
+
+static void run_work(int n_args, char **args, const char *rest)
+{
+	uint64_t ns;
+	uint64_t size = UINT64_MAX;
+	uint64_t pages = 0;
+
+	(void)rest;
+	if (!word_seconds(args[1], &ns)) {
+		failed(args[0], "%s isn't a time in seconds", args[1]);
+		return;
+	}
+	if (n_args > 2 && (!word_size(args[2], &size) || size < PAGE)) {
+		failed(args[0], "%s isn't a size of a page or more", args[2]);
+		return;
+	}
+	for (size_t i = 0; i < regions.n; i++)
+		pages += region_pages(&regions.all[i]);
+	if (pages == 0) {
+		failed(args[0], "no memory is taken");
+		return;
+	}
+	work_order(args[0], &regions, size / PAGE < pages ? size / PAGE : pages, ns);
 }
 
 static void run_free(int n_args, char **args, const char *rest)
@@ -232,6 +257,7 @@ const struct order memory_orders[] = {
 	{ "churn", "SECONDS SEED [CPUS]", 2, 3, run_churn },
 	{ "alloc", "SIZE [force]", 1, 2, run_alloc },
 	{ "touch", "", 0, 0, run_touch },
+	{ "work", "SECONDS [SIZE]", 1, 2, run_work },
 	{ "free", "", 0, 0, run_free },
 	{ NULL },
 };

@@ -149,12 +149,15 @@ void region_renew(struct region *region, size_t first, size_t n, uint64_t seed)
 	}
 }
 
-void region_touch(struct region *region)
+size_t region_pages(const struct region *region)
 {
-	for (size_t at = 0; at < region->len; at += PAGE) {
-		volatile uint64_t *word = (volatile uint64_t *)(void *)(region->base + at);
-		uint64_t value = *word;
+	return region->len / PAGE;
+}
 
-		*word = value;
-	}
+void region_touch(const struct region *region, size_t page)
+{
+	volatile uint64_t *word = (volatile uint64_t *)(void *)(region->base + page * PAGE);
+	uint64_t value = *word;
+
+	*word = value;
 }

@@ -48,7 +48,9 @@ bool region_is_zero(const struct region *region, size_t first, size_t n, uint64_
 /* Writes the pattern over n blocks from first on in each one's next generation. */
 void region_renew(struct region *region, size_t first, size_t n, uint64_t seed);
 
-/* Writes a word in each page back as it is: pages of their own again, with the same contents. */
-void region_touch(struct region *region);
+size_t region_pages(const struct region *region);
+/* Writes a word of a page back as it is: a page of the guest's own again, with the same contents.
+ */
+void region_touch(const struct region *region, size_t page);
 
 #endif

@@ -17,9 +17,9 @@ import pytest
 
 from guests import Guest, RUNTIME, bare, eventually, lodge, names
 from memory import MIB, PAGE, charged, group
+from pressure import SLICE, ooms, slice_limit
 
 FAILED, USAGE, EXISTS, STATE, REFUSED = 1, 2, 4, 9, 12
-SLICE = pathlib.Path("/sys/fs/cgroup/lodge.slice")
 
 
 def small(**kwargs):
@@ -52,26 +52,6 @@ def promises():
 
 def fits(guest):
     return json.loads(lodge("host", "--json", "--fits", guest, check=False).stdout)
-
-
-@contextlib.contextmanager
-def slice_limit(size):
-    """A host that has so much RAM for guests."""
-    with small():
-        pass  # so that there is a slice
-    limit = SLICE / "memory.max"
-    before = limit.read_text(encoding="ascii")
-    limit.write_text(str(size), encoding="ascii")
-    try:
-        yield
-    finally:
-        limit.write_text(before, encoding="ascii")
-
-
-def ooms(path):
-    """How often memory ran out in a group, and how many processes were ended for it, below it too."""
-    events = dict(line.split() for line in (path / "memory.events").read_text(encoding="ascii").splitlines())
-    return int(events["oom"]), int(events["oom_kill"])
 
 
 def entries():

@@ -123,7 +123,9 @@ static void touching_changes_nothing(void **state)
 
 	struct region *region = filled();
 
-	region_touch(region);
+	for (size_t page = 0; page < region_pages(region); page++)
+		region_touch(region, page);
+	assert_int_equal(region_pages(region), LEN / PAGE);
 	assert_true(region_check(region, 0, 4, SEED, &wrong));
 }
 
