@@ -441,7 +441,10 @@ static void give_back(struct turn *t)
 		if (!g->has_balloon || step == 0 || act->write_balloon ||
 		    !(act->hurts || left >= 2 * step))
 			continue;
+		/* One means at a time: what it gets here isn't taken there. */
 		left = rest(left, step);
+		act->reclaim = 0;
+		act->whom = POLICY_NOBODY;
 		act->write_balloon = true;
 		act->balloon = g->balloon - step;
 		act->reason = POLICY_GIVES_BALLOON;
