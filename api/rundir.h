@@ -3,7 +3,7 @@
  * The runtime directory: where running guests are found by their names.
  *
  *   ROOT/.lock          held while a name is claimed or cleared; never removed
- *   ROOT/.lodged.*      the governor's (govern/act.h)
+ *   ROOT/.lodged.*      the governor's (govern/ksm_act.h)
  *   ROOT/NAME/lock      held by the VM process for as long as it lives
  *   ROOT/NAME/config.json, control.sock, console.sock, log
  *   ROOT/NAME/promise.json what `lodge set` has changed of its promise (api/promise_record.h)

@@ -53,7 +53,7 @@ struct ksm_held {
 
 /* What the policy knows from one turn to the next. All zeros at first. */
 struct ksm_memory {
-	/* Kept over a restart (govern/act.h). */
+	/* Kept over a restart (govern/ksm_act.h). */
 	struct ksm_held knobs[KSM_KNOBS];
 	bool hands_off;	    /* somebody else decides, until no guest wants merging */
 	uint64_t newest_ns; /* when the youngest guest started that was taken into account */

@@ -13,9 +13,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/size.h"
-#include "govern/act.h"
 #include "govern/balance.h"
 #include "govern/danger.h"
+#include "govern/ksm_act.h"
 #include "govern/view.h"
 #include "host/file.h"
 

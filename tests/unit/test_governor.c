@@ -23,7 +23,7 @@
 #include "base/err.h"
 #include "base/fdio.h"
 #include "base/log.h"
-#include "govern/act.h"
+#include "govern/ksm_act.h"
 #include "govern/governor.h"
 #include "govern/notify.h"
 #include "govern/view.h"

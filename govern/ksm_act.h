@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Act: carries a plan out, so that being killed at any moment loses nothing.
+ * Act: carries a plan for KSM out, so that being killed at any moment loses nothing.
  *
  * What the kernel can't tell (what a setting was before, and who changed it) is in one small file
  * in the runtime directory, RUNTIME/.lodged.json. It is written before the settings are, with the
  * intention, and again after. Settings are only put back while it still says what they were.
  */
-#ifndef LODGE_GOVERN_ACT_H
-#define LODGE_GOVERN_ACT_H
+#ifndef LODGE_GOVERN_KSM_ACT_H
+#define LODGE_GOVERN_KSM_ACT_H
 
 #include "govern/ksm_policy.h"
 

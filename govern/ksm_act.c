@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Act: see act.h. */
-#include "govern/act.h"
+/* Act: see ksm_act.h. */
+#include "govern/ksm_act.h"
 
 #include <errno.h>
 #include <jansson.h>
