@@ -119,8 +119,12 @@ int carry_out(int root_fd, const char *slice, const struct sensor *sensor, struc
 
 void carry_out_let_go(int root_fd, const char *slice, const struct sensor *sensor)
 {
-	for (size_t i = 0; i < sensor->n; i++)
-		if (sensor->guests[i].high != POLICY_UNKNOWN)
-			write_limit(root_fd, slice, sensor->about[i].name, "memory.high",
-				    POLICY_UNKNOWN, NULL);
+	for (size_t i = 0; i < sensor->n; i++) {
+		char path[PATH_MAX];
+		uint64_t high;
+
+		snprintf(path, sizeof(path), "%s/%s/memory.high", slice, sensor->about[i].name);
+		if (host_read_limit(root_fd, path, &high, NULL) == 0 && high != UINT64_MAX)
+			host_write_text(root_fd, path, "max", NULL);
+	}
 }

@@ -5,13 +5,13 @@ import contextlib
 import os
 import pathlib
 import re
-import signal
 import subprocess
 import tempfile
 import time
 
 import pytest
 
+from governing import governor, lodged
 from guests import Guest, RUNTIME, bare, eventually
 
 KSM = pathlib.Path("/sys/kernel/mm/ksm")
@@ -44,28 +44,9 @@ def ksm_is_off():
             (KSM / name).write_text(re.sub(r".*\[(.*)\].*", r"\1", value))
 
 
-def lodged(*args, status=0, **kwargs):
-    done = subprocess.run(["lodged", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-                          timeout=60, **kwargs)
-    assert done.returncode == status, done
-    return done
-
-
 def merging(name):
     """A guest that does nothing, and may be merged."""
     return Guest(name=name, kernel_path=bare("spin"), memory="64M", options=["--merge"])
-
-
-@contextlib.contextmanager
-def governor(*args):
-    """lodged in the background; ended by SIGTERM, well, unless it was killed before."""
-    with subprocess.Popen(["lodged", "--interval", "1", *args], stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-        process.log = process.stderr.read()
-    assert process.returncode in (0, -signal.SIGKILL), process.log
 
 
 def test_ksm_runs_while_a_guest_wants_it_and_everything_is_put_back():

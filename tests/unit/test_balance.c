@@ -163,8 +163,8 @@ static void what_happened_is_since_the_turn_before(void **state)
 	set_pressure(SLICE "/web", 5000000 + 10000);
 	sense(&sensor);
 	assert_int_equal(sensor.guests[1].refaulted, MIB);
-	/* 10 ms of 20, or of some more on a busy machine. */
-	assert_in_range(sensor.guests[1].pain_permille, 1, 500);
+	/* 10 ms of about 20, or of more on a busy machine. */
+	assert_in_range(sensor.guests[1].pain_permille, 1, 600);
 	sense(&sensor);
 	assert_int_equal(sensor.guests[1].refaulted, 0);
 	assert_int_equal(sensor.guests[1].pain_permille, 0);
