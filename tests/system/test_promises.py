@@ -294,7 +294,7 @@ def test_swap_that_goes_away_puts_promises_in_danger_and_admits_nobody():
     if not swaps:
         pytest.skip("this host has no swap to take away")
     with small(memory="3G"), small(memory="1G"):
-        assert promises()["lacking"] == {"ram": 0, "total": 0, "swap": 0}
+        assert promises()["lacking"] == {"ram": 0, "total": 0, "swap": 0, "protection": 0}
         subprocess.run(["swapoff", "-a"], check=True)
         try:
             said = promises()

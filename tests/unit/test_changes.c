@@ -76,7 +76,7 @@ static size_t changes_of_slice(struct ledger_change changes[LEDGER_CHANGES_MAX])
 {
 	_cleanup_err_ struct err *err = NULL;
 	struct ledger ledger;
-	size_t n;
+	size_t n = 0;
 
 	if (ledger_read(files_root_fd, SLICE, &ledger, &err) < 0 ||
 	    ledger_compare_slice(files_root_fd, &ledger, changes, &n, &err) < 0)
