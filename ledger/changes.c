@@ -21,13 +21,13 @@ static void add(struct ledger_change changes[LEDGER_CHANGES_MAX], size_t *n, con
 	changes[(*n)++] = (struct ledger_change){ file, written, now };
 }
 
-size_t ledger_compare(const struct ledger_entry *now, const struct promise *p,
+size_t ledger_compare(const struct ledger_entry *now, const struct promise *promise,
 		      struct ledger_change ret_changes[LEDGER_CHANGES_MAX])
 {
-	uint64_t guaranteed = p->best_effort ? 0 : p->guarantee + p->overhead;
-	uint64_t worst = p->best_effort ? 0 : p->memory + p->overhead;
-	uint64_t in_ram = p->limit + p->overhead;
-	bool less_is_fine = p->guarantee == 0;
+	uint64_t guaranteed = promise->best_effort ? 0 : promise->guarantee + promise->overhead;
+	uint64_t worst = promise->best_effort ? 0 : promise->memory + promise->overhead;
+	uint64_t in_ram = promise->limit + promise->overhead;
+	bool less_is_fine = promise->guarantee == 0;
 	size_t n = 0;
 
 	if (now->guaranteed > guaranteed || (now->guaranteed < guaranteed && !less_is_fine))

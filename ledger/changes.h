@@ -23,10 +23,10 @@ struct ledger_change {
 /* Of a guest's group or the slice there are three such files. */
 enum { LEDGER_CHANGES_MAX = 3 };
 
-/* A guest's group as it is now, beside the promise that lodge wrote last. A guest without a
+/* A guest's group as it is now, beside the promise as lodge wrote it last. A guest without a
  * guarantee may have less protection than its overhead, as it has under delegation. Returns how
  * many changes there are. */
-size_t ledger_compare(const struct ledger_entry *now, const struct promise *written,
+size_t ledger_compare(const struct ledger_entry *now, const struct promise *promise,
 		      struct ledger_change ret_changes[LEDGER_CHANGES_MAX]);
 
 /* The slice's own files: its limit, which lodge takes from the host's RAM, its protection, which is
