@@ -26,6 +26,7 @@
 #include "host/file.h"
 #include "host/ksm.h"
 #include "host/psi.h"
+#include "ledger/place.h"
 
 enum { MESSAGE_MAX = 1024 };
 
@@ -43,6 +44,14 @@ struct governor {
 	char last_error[MESSAGE_MAX];
 };
 
+/* Somebody with a group of their own may govern the memory of the guests in it. */
+static bool may_govern_memory(int root_fd)
+{
+	struct ledger_place place;
+
+	return ledger_find_own(root_fd, &place, NULL) == 0;
+}
+
 /* What must be there before the first turn. */
 static int prepare(struct governor *governor, struct err **err)
 {
@@ -57,10 +66,11 @@ static int prepare(struct governor *governor, struct err **err)
 			       "controller of version 2, so there's nothing to govern: guests run "
 			       "as well without lodged",
 			       HOST_KSM_RUN_PATH);
-	if (has_ksm && !dry_run && !host_writable(governor->root_fd, HOST_KSM_RUN_PATH))
+	if (has_ksm && !dry_run && !host_writable(governor->root_fd, HOST_KSM_RUN_PATH) &&
+	    !may_govern_memory(governor->root_fd))
 		return err_set(err, ERR_DENIED, 0,
-			       "KSM's settings can't be changed by this user (/%s): run lodged as "
-			       "root, or look with --dry-run",
+			       "this user may change neither KSM's settings (/%s) nor a control "
+			       "group: run lodged as root, or look with --dry-run",
 			       HOST_KSM_RUN_PATH);
 	if (rundir_open_root(!dry_run, &governor->dir_fd, err) < 0)
 		return -1;
@@ -153,7 +163,7 @@ static void on_pressure(void *arg, uint32_t events)
 /* The host's if group is NULL. */
 static void watch_pressure(struct event *event, const char *group, struct err **err)
 {
-	const struct host_psi_trigger trigger = { .stall_us = 100000, .window_us = 1000000 };
+	const struct host_psi_trigger trigger = { .stall_us = 150000, .window_us = 2000000 };
 	struct governor *governor = event->governor;
 
 	if (event->fd >= 0 ||

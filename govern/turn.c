@@ -14,10 +14,12 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "govern/balance.h"
+#include "govern/by_hand.h"
 #include "govern/danger.h"
 #include "govern/ksm_act.h"
 #include "govern/view.h"
 #include "host/file.h"
+#include "host/ksm.h"
 
 enum { MESSAGE_MAX = 1024 };
 
@@ -29,6 +31,8 @@ struct turns {
 	uint64_t whole_ms; /* when KSM and promises were looked at last; 0: never */
 	struct ksm_memory memory;
 	struct danger_memory danger;
+	struct by_hand by_hand;
+	bool governs_ksm; /* this user may */
 	struct balance *balance;
 	char slice[LEDGER_SLICE_MAX]; /* "": there is none */
 	/* What was said last, so that it isn't said every turn. */
@@ -46,7 +50,12 @@ int turns_new(int root_fd, int dir_fd, const struct governor_options *options,
 
 	if (!turns)
 		return err_set(err, ERR_NO_SPACE, ENOMEM, "governor");
-	*turns = (struct turns){ .options = options, .root_fd = root_fd, .dir_fd = dir_fd };
+	*turns = (struct turns){
+		.options = options,
+		.root_fd = root_fd,
+		.dir_fd = dir_fd,
+		.governs_ksm = options->dry_run || host_writable(root_fd, HOST_KSM_RUN_PATH),
+	};
 	if (balance_new(root_fd, dir_fd, &settings, options->dry_run, &turns->balance, err) < 0) {
 		free(turns);
 		return -1;
@@ -62,6 +71,7 @@ void turns_free(struct turns *turns)
 	if (!turns)
 		return;
 	balance_free(turns->balance);
+	by_hand_clear(&turns->by_hand);
 	free(turns);
 }
 
@@ -181,9 +191,11 @@ static int take_whole(struct turns *turns, struct ledger *ret_ledger, bool *ret_
 		return -1;
 	turns->whole_ms = view.now_ms;
 	tell_danger(turns, &view);
+	if (!turns->options->dry_run)
+		by_hand_tell(&turns->by_hand, turns->root_fd, &view);
 	*ret_ledger = view.ledger;
 	*ret_has_ledger = view.has_ledger;
-	return govern_ksm(turns, &view, err);
+	return turns->governs_ksm ? govern_ksm(turns, &view, err) : 0;
 }
 
 /* Whether guests have groups, and where. */

@@ -43,9 +43,12 @@ class User:
         for path, _, _ in sorted(os.walk(self.top), reverse=True):
             os.rmdir(path)
 
-    def lodge(self, *args, check=True, where=None, **environment):
+    def lodge(self, *args, **kwargs):
+        return self.command("lodge", *args, **kwargs)
+
+    def command(self, *args, check=True, where=None, **environment):
         enter = f'echo 0 > {where or self.shell}/cgroup.procs && exec setpriv --reuid {UID} --regid {UID} --clear-groups "$@"'
-        done = subprocess.run(["sh", "-c", enter, "sh", "lodge", *map(str, args)], stdin=subprocess.DEVNULL,
+        done = subprocess.run(["sh", "-c", enter, "sh", *map(str, args)], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE,
                               env={**os.environ, "LODGE_RUNTIME_DIR": str(self.runtime), **environment})
         assert not check or done.returncode == 0, done.stderr
@@ -231,3 +234,13 @@ def test_root_may_use_a_group_by_hand_too(user):
     assert shown["cgroup"] == "hand/lodge.slice/rooted" and shown["promise"]["memory_limit"] == 8 * MIB
     subprocess.run(["lodge", "kill", "rooted"], check=True, timeout=PATIENCE)
     assert user.groups() == [".end"]
+
+
+def test_a_users_own_governor_looks_after_their_guests_and_leaves_ksm_alone(user):
+    ksm = pathlib.Path("/sys/kernel/mm/ksm/run")
+    before = ksm.read_text()
+    user.run("one", "--merge", memory="64M", kernel="touch")
+    done = user.command("lodged", "--once")
+    assert "one: has " in done.stdout and "every promise can be kept" in done.stdout
+    assert user.number("memory.low", user.slice / "one") > 0
+    assert ksm.read_text() == before

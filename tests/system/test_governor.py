@@ -13,6 +13,7 @@ import pytest
 
 from governing import governor, lodged
 from guests import Guest, RUNTIME, bare, eventually
+from memory import MIB, group
 
 KSM = pathlib.Path("/sys/kernel/mm/ksm")
 EXISTS, DENIED = 4, 10
@@ -107,6 +108,18 @@ def test_swap_that_goes_and_comes_is_told_at_once():
             assert "every promise can be kept again" in said[-1], said
             assert time.monotonic() - began < 10
         assert "every promise can be kept" in lodged("--once", "--dry-run").stdout
+
+
+def test_what_somebody_else_changes_of_a_promise_is_told_once_and_left():
+    with Guest(name="changed", kernel_path=bare("halt"), memory="64M") as guest:
+        limit = group(guest) / "memory.max"
+        with governor() as daemon:
+            time.sleep(2)
+            limit.write_text(str(48 * MIB))
+            time.sleep(3)
+        said = [line for line in daemon.log.splitlines() if "somebody else has changed it" in line]
+        assert len(said) == 1 and "changed: memory.max is 48M" in said[0], daemon.log
+        assert int(limit.read_text()) == 48 * MIB
 
 
 def test_a_killed_one_is_made_up_for_by_the_next():
