@@ -23,8 +23,8 @@
 #include "base/err.h"
 #include "base/fdio.h"
 #include "base/log.h"
-#include "govern/ksm_act.h"
 #include "govern/governor.h"
+#include "govern/ksm_act.h"
 #include "govern/notify.h"
 #include "govern/view.h"
 
