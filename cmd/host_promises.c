@@ -38,6 +38,12 @@ static uint64_t left_in_all(const struct ledger *ledger)
 		    ledger->sum.worst);
 }
 
+/* The host's reserve, by the slice's limit. */
+static uint64_t kept_for_host(const struct promise_capital *capital)
+{
+	return rest(capital->ram, capital->limit);
+}
+
 static json_t *size(uint64_t bytes)
 {
 	return json_integer((json_int_t)bytes);
@@ -66,6 +72,7 @@ json_t *host_promises_to_json(const struct ledger *ledger)
 				   size(c->limit), "swap", size(promise_swap(c)), "others_swap",
 				   size(c->swap_other));
 
+	json_object_set_new(object, "reserve", size(kept_for_host(c)));
 	json_object_set_new(object, "slack", size(promise_slack(ram)));
 	json_object_set_new(object, "guests", json_integer((json_int_t)ledger->sum.n));
 	json_object_set_new(object, "best_effort",
@@ -166,8 +173,9 @@ void host_promises_print(const struct ledger *ledger)
 	printf("/%s\n", ledger->slice);
 	print_bound(&c->bound);
 	print_label("  RAM for guests");
-	printf("%s of %s; others use %s\n", size_format(ram, sizes[0]),
-	       size_format(c->ram, sizes[1]), size_format(c->others, sizes[2]));
+	printf("%s of %s; %s are kept for the host, others use %s\n", size_format(ram, sizes[0]),
+	       size_format(c->ram, sizes[1]), size_format(kept_for_host(c), sizes[2]),
+	       size_format(c->others, sizes[3]));
 	print_label("  swap for guests");
 	printf("%s of %s; others use %s\n", size_format(swap, sizes[0]),
 	       size_format(c->swap, sizes[1]), size_format(c->swap_other, sizes[2]));
