@@ -122,6 +122,17 @@ def test_what_somebody_else_changes_of_a_promise_is_told_once_and_left():
         assert int(limit.read_text()) == 48 * MIB
 
 
+def test_without_pressure_accounting_it_says_so_and_governs_by_time():
+    hidden = "mount -t tmpfs none /proc/pressure && exec lodged --interval 1"
+    with Guest(name="seen", kernel_path=bare("halt"), memory="64M") as guest:
+        with subprocess.Popen(["unshare", "--mount", "sh", "-c", hidden], stderr=subprocess.PIPE, text=True) as process:
+            eventually("it governs", lambda: int((group(guest) / "memory.low").read_text()) > 0, 30)
+            process.terminate()
+            log = process.stderr.read()
+        assert process.returncode == 0
+        assert "/proc/pressure/memory" in log and "isn't woken when guests wait for memory" in log, log
+
+
 def test_a_killed_one_is_made_up_for_by_the_next():
     before = settings()
     with merging("survivor") as guest:
