@@ -34,7 +34,7 @@ const struct command *command_find(const char *name);
 int command_unknown(const char *word);
 
 extern const struct command cmd_run, cmd_ps, cmd_top, cmd_show, cmd_explain, cmd_set, cmd_balloon,
-    cmd_console, cmd_stop, cmd_kill, cmd_pause, cmd_resume, cmd_wait, cmd_host, cmd_doctor,
-    cmd_help, cmd_version;
+    cmd_console, cmd_stop, cmd_kill, cmd_pause, cmd_resume, cmd_wait, cmd_host, cmd_simulate,
+    cmd_doctor, cmd_help, cmd_version;
 
 #endif

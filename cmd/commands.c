@@ -9,9 +9,9 @@
 #include "cmd/suggest.h"
 
 const struct command *const commands[] = {
-	&cmd_run,     &cmd_ps,	    &cmd_top,	 &cmd_show, &cmd_explain, &cmd_set,
-	&cmd_balloon, &cmd_console, &cmd_stop,	 &cmd_kill, &cmd_pause,	  &cmd_resume,
-	&cmd_wait,    &cmd_host,    &cmd_doctor, &cmd_help, &cmd_version, NULL,
+	&cmd_run,      &cmd_ps,	    &cmd_top,  &cmd_show,    &cmd_explain, &cmd_set,  &cmd_balloon,
+	&cmd_console,  &cmd_stop,   &cmd_kill, &cmd_pause,   &cmd_resume,  &cmd_wait, &cmd_host,
+	&cmd_simulate, &cmd_doctor, &cmd_help, &cmd_version, NULL,
 };
 
 const struct command *command_find(const char *name)

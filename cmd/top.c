@@ -21,6 +21,7 @@
 #include "base/sums.h"
 #include "cmd/command.h"
 #include "cmd/memory_report.h"
+#include "cmd/neighbour.h"
 #include "cmd/report.h"
 #include "cmd/top_ask.h"
 #include "cmd/top_options.h"
@@ -236,41 +237,16 @@ static int print_once(const struct top_options *options, struct err **err)
 
 /* The full screen */
 
-/* The program that stands beside this one. */
-static void neighbour(char *path, size_t size)
-{
-	ssize_t len = readlink("/proc/self/exe", path, size - 1);
-	char *slash = len > 0 ? memrchr(path, '/', (size_t)len) : NULL;
-	size_t dir = slash ? (size_t)(slash - path) + 1 : 0;
-
-	if (!slash || dir + sizeof(TOP_PROGRAM) > size) {
-		path[0] = '\0';
-		return;
-	}
-	memcpy(path + dir, TOP_PROGRAM, sizeof(TOP_PROGRAM));
-}
-
 /* Returns only if that fails. */
 static int run_screen(char **argv, struct err **err)
 {
-	char path[4096];
-
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return err_set(err, ERR_USAGE, 0,
 			       "standard %s is no terminal; use lodge top --once",
 			       isatty(STDIN_FILENO) ? "output" : "input");
-	neighbour(path, sizeof(path));
 	argv[0] = (char[]){ TOP_PROGRAM };
-	if (path[0])
-		execv(path, argv);
-	if (!path[0] || errno == ENOENT)
-		execvp(TOP_PROGRAM, argv);
-	if (errno == ENOENT)
-		return err_set(err, ERR_FAILED, 0,
-			       "the program " TOP_PROGRAM " for the full screen isn't installed, "
-			       "neither as %s nor in PATH; use lodge top --once",
-			       path);
-	return err_set(err, err_code_from_errno(errno), errno, "run " TOP_PROGRAM);
+	return neighbour_exec(TOP_PROGRAM, argv, " for the full screen", "; use lodge top --once",
+			      err);
 }
 
 static int run_top(int argc, char **argv)

@@ -37,6 +37,12 @@ _lodge_value() {
 	--thp) mapfile -t COMPREPLY < <(compgen -W 'always madvise never' -- "$cur") ;;
 	--balloon) mapfile -t COMPREPLY < <(compgen -W 'all none plain stats deflate-on-oom reporting hinting poison' -- "$cur") ;;
 	-e | --escape) mapfile -t COMPREPLY < <(compgen -W '^] ^A none' -- "$cur") ;;
+	-p | --plot)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
+	-P | --policy) mapfile -t COMPREPLY < <(compgen -W 'lodge mom' -- "$cur") ;;
+	--tax) mapfile -t COMPREPLY < <(compgen -W '0 25 50 75 90' -- "$cur") ;;
 	-t | --timeout) mapfile -t COMPREPLY < <(compgen -W '0 10 30 60' -- "$cur") ;;
 	-n | --name)
 		# -n of set is --no-wait
@@ -53,7 +59,7 @@ _lodge_value() {
 }
 
 _lodge() {
-	local verbs='run ps top show explain set balloon console stop kill pause resume wait host doctor help version'
+	local verbs='run ps top show explain set balloon console stop kill pause resume wait host simulate doctor help version'
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} options=''
 	local verb=${COMP_WORDS[1]}
 
@@ -85,6 +91,7 @@ _lodge() {
 	resume) options='--all --help' ;;
 	wait) options='--help' ;;
 	host) options='--json --fits --help' ;;
+	simulate) options='--json --plot --policy --tax --help' ;;
 	doctor) options='--json --probe-kvm --help' ;;
 	help) options='--help' ;;
 	version) options='--help' ;;
@@ -105,6 +112,10 @@ _lodge() {
 		;;
 	show | explain | balloon | console | stop | kill | pause | resume | wait)
 		mapfile -t COMPREPLY < <(compgen -W "$(_lodge_names)" -- "$cur")
+		;;
+	simulate)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
 	help) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
 	esac

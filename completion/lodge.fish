@@ -5,7 +5,7 @@ function __lodge_names
     lodge ps 2>/dev/null | awk 'NR > 1 { print $1 }'
 end
 
-set -l verbs run ps top show explain set balloon console stop kill pause resume wait host doctor help version
+set -l verbs run ps top show explain set balloon console stop kill pause resume wait host simulate doctor help version
 
 complete -c lodge -f
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -s h -l help -d 'Show the verbs'
@@ -25,6 +25,7 @@ complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a pause -d 'Make 
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a resume -d 'Let paused guests go on'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a wait -d 'Wait until a guest ends'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a host -d "Show the host's memory"
+complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a simulate -d "Try the governor's policy on a modelled host"
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a doctor -d 'Say what this host offers and lacks'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a help -d 'Show the verbs, or the help of one'
 complete -c lodge -n "not __fish_seen_subcommand_from $verbs" -a version -d 'Show the version'
@@ -72,6 +73,11 @@ complete -c lodge -n "__fish_seen_subcommand_from pause" -s a -l all -d 'Every g
 complete -c lodge -n "__fish_seen_subcommand_from resume" -s a -l all -d 'Every guest'
 complete -c lodge -n "__fish_seen_subcommand_from host" -s j -l json -d 'As JSON'
 complete -c lodge -n "__fish_seen_subcommand_from host" -l fits -x -a '256M 512M 1G 2G 4G' -d 'How many more such guests fit'
+complete -c lodge -n "__fish_seen_subcommand_from simulate" -s j -l json -d 'As JSON'
+complete -c lodge -n "__fish_seen_subcommand_from simulate" -s p -l plot -r -F -d 'Draw it, as SVG'
+complete -c lodge -n "__fish_seen_subcommand_from simulate" -s P -l policy -x -a 'lodge mom' -d 'Who governs'
+complete -c lodge -n "__fish_seen_subcommand_from simulate" -s t -l tax -x -a '0 25 50 75 90' -d 'What lodge takes of idle memory, in percent'
+complete -c lodge -n "__fish_seen_subcommand_from simulate" -F
 complete -c lodge -n "__fish_seen_subcommand_from doctor" -s j -l json -d 'As JSON'
 complete -c lodge -n "__fish_seen_subcommand_from doctor" -s k -l probe-kvm -d 'Only say whether KVM runs guests'
 complete -c lodge -n "__fish_seen_subcommand_from $verbs" -s h -l help -d 'Show a short help'

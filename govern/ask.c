@@ -80,9 +80,6 @@ static bool has_word(const json_t *list, const char *word)
 	return false;
 }
 
-/* What a balloon gets of a guest is its free memory first, and then its caches. Free memory that
- * the guest never touched, or has reported, isn't the host's to gain: it would first have to be
- * found for the balloon. So a guest that has much of it has nothing to spare here. */
 static uint64_t spare_of(const struct policy_guest *guest, const json_t *stats)
 {
 	uint64_t available = figure(stats, "available");
@@ -90,10 +87,7 @@ static uint64_t spare_of(const struct policy_guest *guest, const json_t *stats)
 
 	if (available == POLICY_UNKNOWN || total == POLICY_UNKNOWN)
 		return POLICY_UNKNOWN;
-
-	uint64_t absent = rest(total, guest->resident + guest->swapped + guest->balloon);
-
-	return absent > available / 8 ? 0 : least(available - absent, guest->resident);
+	return policy_spare(guest, total, available);
 }
 
 static void take_answer(struct sensor *sensor, size_t i, const json_t *balloon)

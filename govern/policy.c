@@ -65,6 +65,13 @@ uint64_t policy_wanted_margin(uint64_t capacity)
 	return wanted;
 }
 
+uint64_t policy_spare(const struct policy_guest *g, uint64_t memory, uint64_t available)
+{
+	uint64_t absent = rest(memory, g->resident + g->swapped + g->balloon);
+
+	return absent > available / 8 ? 0 : least(available - absent, g->resident);
+}
+
 uint64_t policy_margin(const struct policy_host *host)
 {
 	return least(rest(host->capacity, host->used), host->available);
@@ -174,7 +181,7 @@ static uint64_t protected(const struct turn *t, size_t i)
 	uint64_t target = t->acts[i].target;
 	uint64_t used = in_use(g, t->acts[i].hurts) + headroom(g);
 	uint64_t busy = least(target, used > g->floor ? used : g->floor);
-	double untaxed = (100 - least(t->settings->tax_percent, SHARE_TAX_MAX)) / 100.0;
+	double untaxed = 1 - (double)least(t->settings->tax_percent, SHARE_TAX_MAX) / 100;
 
 	return busy + (uint64_t)((double)(target - busy) * untaxed);
 }

@@ -74,6 +74,13 @@ struct policy_guest {
 	uint64_t high;		/* memory.high as it is; POLICY_UNKNOWN: no limit */
 };
 
+/* What a guest that has so much memory, of which so much is available by its own word, could spare.
+ *
+ * A balloon gets a guest's free memory first, and then its caches. Free memory that the guest never
+ * touched, or has reported, isn't the host's to gain: it would first have to be found for the
+ * balloon. So a guest that has much of it has nothing to spare. */
+uint64_t policy_spare(const struct policy_guest *guest, uint64_t memory, uint64_t available);
+
 struct policy_host {
 	uint64_t now_ms;    /* any clock that doesn't jump */
 	uint64_t capacity;  /* RAM that guests may have together */

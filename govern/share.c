@@ -58,7 +58,7 @@ static double find_level(const struct share_claim *claims, size_t n, double want
 
 void share_divide(struct share_claim *claims, size_t n, uint64_t capacity, unsigned tax_percent)
 {
-	double untaxed = (100 - least(tax_percent, SHARE_TAX_MAX)) / 100.0;
+	double untaxed = 1 - (double)least(tax_percent, SHARE_TAX_MAX) / 100;
 	uint64_t floors = 0;
 	double slope;
 

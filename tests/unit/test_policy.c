@@ -18,6 +18,15 @@
 
 enum { MAX = 64 };
 
+/* Numbers that are the same in every run. */
+static uint64_t chance = 1;
+
+static uint64_t below(uint64_t n)
+{
+	chance = chance * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (chance >> 33) % n;
+}
+
 static struct policy_settings settings;
 static struct policy_host host;
 static struct policy_guest guests[MAX];
@@ -141,6 +150,22 @@ static void targets_are_protected_but_small_changes_are_not_written(void **state
 	guests[0].low = acts[0].target + 20 * MIB;
 	decide(0);
 	assert_true(acts[0].write_low);
+}
+
+static void what_a_guest_never_touched_is_not_the_host_s_to_gain(void **state)
+{
+	(void)state;
+	struct policy_guest *g = add(300 * MIB, 100 * MIB);
+
+	/* All of it is somewhere. */
+	assert_int_equal(policy_spare(g, 400 * MIB, 80 * MIB), 80 * MIB);
+	assert_int_equal(policy_spare(g, 410 * MIB, 80 * MIB), 70 * MIB);
+	assert_int_equal(policy_spare(g, 411 * MIB, 80 * MIB), 0);
+	g->balloon = 11 * MIB;
+	assert_int_equal(policy_spare(g, 411 * MIB, 80 * MIB), 80 * MIB);
+	/* Whatever it says. */
+	assert_int_equal(policy_spare(g, 400 * MIB, UINT64_MAX), 300 * MIB);
+	assert_int_equal(policy_spare(g, UINT64_MAX, 80 * MIB), 0);
 }
 
 static void nobody_is_taken_below_its_guarantee(void **state)
@@ -514,13 +539,12 @@ static void the_same_view_gives_the_same_plan(void **state)
 	struct policy_act first[MAX];
 
 	(void)state;
-	srand(5);
+	chance = 5;
 	for (int i = 0; i < 30; i++) {
-		struct policy_guest *g = add((uint64_t)rand() % 60 * MIB,
-					     (uint64_t)rand() % 60 * MIB);
+		struct policy_guest *g = add(below(60) * MIB, below(60) * MIB);
 
 		g->active = g->resident / 2;
-		g->pain_permille = (unsigned)rand() % 50;
+		g->pain_permille = below(50);
 	}
 	decide(10 * MIB);
 	memcpy(first, acts, sizeof(first));
@@ -538,28 +562,27 @@ static void the_same_view_gives_the_same_plan(void **state)
 static void no_view_makes_a_plan_that_breaks_a_promise(void **state)
 {
 	(void)state;
-	srand(3);
+	chance = 3;
 	for (int turn = 0; turn < 5000; turn++) {
 		n = 0;
-		for (int i = rand() % MAX; i > 0; i--) {
-			struct policy_guest *g = add((uint64_t)rand() % 2000 * MIB,
-						     (uint64_t)rand() % 2000 * MIB);
+		for (int i = (int)below(MAX); i > 0; i--) {
+			struct policy_guest *g = add(below(2000) * MIB, below(2000) * MIB);
 
-			g->floor = (uint64_t)rand() % 300 * MIB;
-			g->ceiling = g->floor + (uint64_t)rand() % 2000 * MIB;
-			g->active = rand() % 4 ? (uint64_t)rand() % 4000 * MIB : POLICY_UNKNOWN;
-			g->spare = rand() % 4 ? (uint64_t)rand() % 4000 * MIB : POLICY_UNKNOWN;
-			g->has_balloon = rand() % 2;
-			g->balloon = (uint64_t)rand() % 500 * MIB;
-			g->best_effort = rand() % 5 == 0;
+			g->floor = below(300) * MIB;
+			g->ceiling = g->floor + below(2000) * MIB;
+			g->active = below(4) ? below(4000) * MIB : POLICY_UNKNOWN;
+			g->spare = below(4) ? below(4000) * MIB : POLICY_UNKNOWN;
+			g->has_balloon = below(2);
+			g->balloon = below(500) * MIB;
+			g->best_effort = below(5) == 0;
 			g->floor = g->best_effort ? 0 : g->floor;
-			g->weight = 1 + (unsigned)rand() % 10000;
-			g->pain_permille = (unsigned)rand() % 1000;
-			g->refaulted = (uint64_t)rand() % 100 * MIB;
-			g->high = rand() % 2 ? POLICY_UNKNOWN : (uint64_t)rand() % 2000 * MIB;
+			g->weight = 1 + below(10000);
+			g->pain_permille = below(1000);
+			g->refaulted = below(100) * MIB;
+			g->high = below(2) ? POLICY_UNKNOWN : below(2000) * MIB;
 		}
-		settings.tax_percent = (unsigned)rand() % 100;
-		decide((uint64_t)rand() % 1000 * MIB);
+		settings.tax_percent = below(100);
+		decide(below(1000) * MIB);
 		for (size_t i = 0; i < n; i++) {
 			const struct policy_guest *g = &guests[i];
 			uint64_t kept = least(g->floor, g->resident);
@@ -586,6 +609,8 @@ int main(void)
 		cmocka_unit_test_setup(
 		    a_host_with_margin_takes_nothing_and_looks_again_when_asked_to, new_host),
 		cmocka_unit_test_setup(targets_are_protected_but_small_changes_are_not_written,
+				       new_host),
+		cmocka_unit_test_setup(what_a_guest_never_touched_is_not_the_host_s_to_gain,
 				       new_host),
 		cmocka_unit_test_setup(nobody_is_taken_below_its_guarantee, new_host),
 		cmocka_unit_test_setup(who_is_idle_gives_to_who_is_busy_and_it_is_said_for_whom,

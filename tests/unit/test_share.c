@@ -13,6 +13,15 @@
 
 #define MIB (UINT64_C(1) << 20)
 
+/* Numbers that are the same in every run. */
+static uint64_t chance = 1;
+
+static uint64_t below(uint64_t n)
+{
+	chance = chance * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (chance >> 33) % n;
+}
+
 /* Rounding down costs each guest less than a byte. */
 static void assert_near(uint64_t is, uint64_t should, uint64_t within)
 {
@@ -128,26 +137,25 @@ static void any_guests_share_all_there_is_at_one_price(void **state)
 	struct share_claim claims[N];
 
 	(void)state;
-	srand(1);
 	for (int turn = 0; turn < TURNS; turn++) {
-		size_t n = 1 + (size_t)rand() % N;
-		unsigned tax = (unsigned)rand() % 100;
+		size_t n = 1 + below(N);
+		unsigned tax = below(100);
 		uint64_t floors = 0;
 		uint64_t ceilings = 0;
 		uint64_t sum = 0;
 
 		for (size_t i = 0; i < n; i++) {
 			claims[i] = (struct share_claim){
-				.floor = (uint64_t)rand() % 64 * MIB,
-				.active = (uint64_t)rand() % 256 * MIB,
-				.weight = 1 + (unsigned)rand() % 10000,
+				.floor = below(64) * MIB,
+				.active = below(256) * MIB,
+				.weight = 1 + below(10000),
 			};
-			claims[i].ceiling = claims[i].floor + (uint64_t)rand() % 512 * MIB;
+			claims[i].ceiling = claims[i].floor + below(512) * MIB;
 			floors += claims[i].floor;
 			ceilings += claims[i].ceiling;
 		}
 
-		uint64_t capacity = (uint64_t)rand() % (n * 400) * MIB;
+		uint64_t capacity = below(n * 400) * MIB;
 		uint64_t shared = floors > capacity ? floors : least(capacity, ceilings);
 		double dearest_taker = 0;
 		double cheapest_giver = 1e300;
