@@ -30,7 +30,6 @@ struct turn {
 	struct policy_act *acts;
 	struct policy_plan *plan;
 	uint64_t elapsed_ms; /* since the turn before */
-	bool calm;	     /* the host has been soft or better for a while */
 	size_t neediest;     /* of those who hurt, who has least of its target; POLICY_NOBODY */
 	uint64_t lacking;    /* of its target */
 	size_t hurt_givers;  /* who hurt, and have more of theirs */
@@ -395,16 +394,22 @@ static uint64_t entitled(const struct turn *t, size_t i)
 	return part > t->guests[i].floor ? part : t->guests[i].floor;
 }
 
-/* Who waits for memory already isn't throttled: it would wait for its own pages all the more. */
+/* A throttle is a brake, until others have had the time to give what they have too much; it isn't
+ * to hold a guest down. Who waits for memory already isn't throttled: it would wait for its own
+ * pages all the more. */
 static bool throttles(const struct turn *t, size_t i, uint64_t part)
 {
+	uint64_t since = t->memories[i].throttled_ms;
+
 	return t->plan->state == POLICY_LOW && !t->acts[i].hurts &&
-	       t->guests[i].resident > part + hysteresis(part);
+	       t->guests[i].resident > part + hysteresis(part) &&
+	       (since == 0 || rest(t->host->now_ms, since) >= POLICY_REST_MS);
 }
 
 static bool lets_go(const struct turn *t, size_t i)
 {
-	return t->calm || (t->acts[i].hurts && t->plan->state < POLICY_LOW);
+	return t->plan->state <= POLICY_SOFT || t->acts[i].hurts ||
+	       rest(t->host->now_ms, t->memories[i].throttled_ms) >= POLICY_BRAKE_MS;
 }
 
 static void throttle(struct turn *t)
@@ -467,20 +472,6 @@ static unsigned next_turn(const struct turn *t)
 	return t->settings->interval_ms;
 }
 
-static struct policy_memory remember(const struct policy_memory *before, uint64_t now_ms,
-				     enum policy_state state)
-{
-	bool was_calm = before->calm_ms > 0;
-
-	return (struct policy_memory){
-		.state = state,
-		.time_ms = now_ms,
-		.calm_ms = state > POLICY_SOFT ? 0
-			   : was_calm	       ? before->calm_ms
-					       : now_ms,
-	};
-}
-
 void policy_decide(const struct policy_settings *settings, const struct policy_host *host,
 		   const struct policy_guest *guests, size_t n, struct policy_memory *memory,
 		   struct policy_guest_memory *memories, struct share_claim *work,
@@ -503,8 +494,7 @@ void policy_decide(const struct policy_settings *settings, const struct policy_h
 		.wanted = policy_wanted_margin(host->capacity),
 	};
 	ret_plan->state = next_state(memory->state, ret_plan->margin, ret_plan->wanted);
-	*memory = remember(memory, host->now_ms, ret_plan->state);
-	turn.calm = memory->calm_ms > 0 && host->now_ms - memory->calm_ms >= POLICY_CALM_MS;
+	*memory = (struct policy_memory){ .state = ret_plan->state, .time_ms = host->now_ms };
 	for (size_t i = 0; i < n; i++)
 		acts[i] = (struct policy_act){ .hurts = hurts(&guests[i], turn.elapsed_ms),
 					       .whom = POLICY_NOBODY };
@@ -522,5 +512,7 @@ void policy_decide(const struct policy_settings *settings, const struct policy_h
 			memories[i].balloon = acts[i].balloon;
 		if (acts[i].reason == POLICY_GIVES_BALLOON && acts[i].hurts)
 			memories[i].gave_back_ms = host->now_ms;
+		if (acts[i].reason == POLICY_TAKES_THROTTLE)
+			memories[i].throttled_ms = host->now_ms;
 	}
 }

@@ -47,8 +47,9 @@ enum {
 	POLICY_HYSTERESIS = 32,	 /* a 32nd */
 	POLICY_STEP = 16,	 /* a 16th */
 	POLICY_FAST_MS = 1000,	 /* from turn to turn while there is something to do */
-	POLICY_REST_MS = 60000,	 /* that a balloon isn't used after it hurt */
-	POLICY_CALM_MS = 10000,	 /* that the host must be soft or better to end throttling */
+	POLICY_REST_MS =
+	    60000, /* that a balloon isn't used after it hurt, nor a guest throttled again */
+	POLICY_BRAKE_MS = 10000, /* that a guest is throttled at most */
 };
 
 struct policy_settings {
@@ -106,13 +107,13 @@ struct policy_guest_memory {
 	uint64_t taken;
 	uint64_t returned;
 	uint64_t gave_back_ms; /* when its balloon was last let go of because it hurt; 0: never */
+	uint64_t throttled_ms; /* when it was last throttled; 0: never */
 };
 
 /* Of the host; all zeros at first. */
 struct policy_memory {
 	enum policy_state state;
 	uint64_t time_ms; /* of the turn before */
-	uint64_t calm_ms; /* since when it has been soft or better; 0: it isn't */
 };
 
 /* Why a guest's memory changes (govern/decisions.h puts it into words). */

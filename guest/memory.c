@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guest/guest.h"
 #include "guest/regions.h"
 
-enum { PAGE = 4096 };
+enum { PAGE = 4096, AVAILABLE_TRIES = 50 };
 
 /* What `free` gives back. */
 static struct regions regions;
@@ -66,11 +67,30 @@ static void run_vmstat(int n_args, char **args, const char *rest)
 	ok(args[0], "%d", n);
 }
 
+/* Waits for a moment until so much is available: what the kernel is just reporting to the host as
+ * free isn't, which may be 64 MiB, and the host may be busy. */
+static bool wait_available(uint64_t kib, uint64_t *ret_available)
+{
+	static const struct timespec pause = { .tv_nsec = 100000000 };
+	char text[8192];
+
+	for (int tries = 0; tries < AVAILABLE_TRIES; tries++) {
+		if (tries > 0)
+			nanosleep(&pause, NULL);
+		if (file_read("/proc/meminfo", text, sizeof(text)) <= 0)
+			return true;
+		*ret_available = meminfo(text, "MemAvailable");
+		if (kib <= *ret_available)
+			return true;
+	}
+	return false;
+}
+
 /* New untouched memory, or NULL after saying why. More than the guest has would end in a panic,
  * since PID 1 is all that the OOM killer could kill; force is for those who want to see it try. */
 static struct region *take(char **args, bool filled, bool force)
 {
-	char text[8192];
+	uint64_t available = 0;
 	uint64_t size;
 
 	if (!word_size(args[1], &size) || size == 0 || size > UINT64_MAX - PAGE) {
@@ -81,10 +101,8 @@ static struct region *take(char **args, bool filled, bool force)
 		failed(args[0], "too many regions: free them first");
 		return NULL;
 	}
-	if (!force && file_read("/proc/meminfo", text, sizeof(text)) > 0 &&
-	    size / 1024 > meminfo(text, "MemAvailable")) {
-		failed(args[0], "only %" PRIu64 " KiB are available",
-		       meminfo(text, "MemAvailable"));
+	if (!force && !wait_available(size / 1024, &available)) {
+		failed(args[0], "only %" PRIu64 " KiB are available", available);
 		return NULL;
 	}
 

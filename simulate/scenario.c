@@ -41,6 +41,11 @@ enum {
 #field, offsetof(struct struct_, field), scenario_read_size, \
 		    .least = min, .most = SCENARIO_SIZE_MAX                  \
 	}
+#define RATE(struct_, field, min)                                            \
+	{                                                                    \
+#field, offsetof(struct struct_, field), scenario_read_size, \
+		    .least = min, .most = SCENARIO_RATE_MAX                  \
+	}
 #define TIME(struct_, name, field, min, max)                                             \
 	{                                                                                \
 		name, offsetof(struct struct_, field), scenario_read_time, .least = min, \
@@ -86,7 +91,7 @@ static int read_phase(const json_t *json, void *entry, struct err **err)
 		TIME(scenario_phase, "from", from_ms, 0, ALWAYS),
 		TIME(scenario_phase, "to", to_ms, 0, ALWAYS),
 		SIZE(scenario_phase, working_set, 0),
-		SIZE(scenario_phase, leak, 0),
+		RATE(scenario_phase, leak, 0),
 		{ 0 },
 	};
 	struct scenario_phase *phase = entry;
@@ -201,7 +206,7 @@ static int read_group(const json_t *json, void *entry, struct err **err)
 		  .most = 100 },
 		SIZE(scenario_group, working_set, 0),
 		TIME(scenario_group, "pace", pace_ms, 1, DAY_MS),
-		SIZE(scenario_group, leak, 0),
+		RATE(scenario_group, leak, 0),
 		{ "cycle", offsetof(struct scenario_group, cycle), read_cycle },
 		{ "phases", 0, read_phases, .most = SCENARIO_GROUPS_MAX },
 		{ 0 },
@@ -316,8 +321,8 @@ static int read_host(const struct scenario_member *member, const json_t *json, v
 		  SCENARIO_SIZE_MAX },
 		SIZE(scenario_host, reserve, 0),
 		SIZE(scenario_host, swap, 0),
-		SIZE(scenario_host, swap_bandwidth, KIB),
-		SIZE(scenario_host, balloon_rate, KIB),
+		RATE(scenario_host, swap_bandwidth, KIB),
+		RATE(scenario_host, balloon_rate, KIB),
 		{ 0 },
 	};
 	struct scenario_host *host = field;

@@ -26,6 +26,7 @@ enum {
 	SCENARIO_FILE_MAX = 1 << 20, /* bytes */
 };
 #define SCENARIO_SIZE_MAX (UINT64_C(1) << 44)
+#define SCENARIO_RATE_MAX (UINT64_C(1) << 36) /* bytes a second */
 
 /* What a guest uses from one time on until another, instead of what its group says. */
 struct scenario_phase {

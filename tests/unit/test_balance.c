@@ -301,14 +301,21 @@ static void no_guest_stays_throttled_when_the_governor_ends(void **state)
 	struct balance *balance;
 
 	(void)state;
-	write_number(SLICE "/web", "memory.high", 500 * MIB);
 	assert_int_equal(balance_new(files_root_fd, dir_fd, &settings, false, &balance, NULL), 0);
 	turn(balance);
-	assert_int_equal(read_number(SLICE "/web/memory.high"), 500 * MIB);
+	write_number(SLICE "/web", "memory.high", 500 * MIB);
 	balance_let_go(balance, SLICE);
 	/* What is written to a plain file leaves what was longer before. */
 	assert_int_equal(read_number(SLICE "/web/memory.high"), 0);
 	balance_free(balance);
+}
+
+static void a_throttle_that_a_killed_governor_left_is_taken_back(void **state)
+{
+	(void)state;
+	write_number(SLICE "/web", "memory.high", 500 * MIB);
+	take_turn(false);
+	assert_int_equal(read_number(SLICE "/web/memory.high"), 0);
 }
 
 static void without_guests_there_is_nothing_to_do_but_wait(void **state)
@@ -346,6 +353,8 @@ int main(void)
 		    a_guest_that_cannot_be_acted_on_keeps_no_other_from_it, make_host, remove_host),
 		cmocka_unit_test_setup_teardown(no_guest_stays_throttled_when_the_governor_ends,
 						make_host, remove_host),
+		cmocka_unit_test_setup_teardown(
+		    a_throttle_that_a_killed_governor_left_is_taken_back, make_host, remove_host),
 		cmocka_unit_test_setup_teardown(without_guests_there_is_nothing_to_do_but_wait,
 						make_host, remove_host),
 	};
