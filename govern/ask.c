@@ -90,6 +90,12 @@ static uint64_t spare_of(const struct policy_guest *guest, const json_t *stats)
 	return policy_spare(guest, total, available);
 }
 
+/* What the balloon is to hold was asked for here, or nothing is. */
+static bool is_ours(uint64_t target, const struct policy_guest_memory *memory)
+{
+	return target == 0 || target == memory->balloon || target == memory->balloon_before;
+}
+
 static void take_answer(struct sensor *sensor, size_t i, const json_t *balloon)
 {
 	const json_t *negotiated = json_object_get(balloon, "negotiated");
@@ -107,7 +113,7 @@ static void take_answer(struct sensor *sensor, size_t i, const json_t *balloon)
 	guest->spare = spare_of(guest, stats);
 	guest->has_balloon = has_word(negotiated, "stats") &&
 			     has_word(negotiated, "deflate-on-oom") &&
-			     (target == 0 || target == sensor->memories[i].balloon);
+			     is_ours(target, &sensor->memories[i]);
 	if (guest->active != POLICY_UNKNOWN || available == POLICY_UNKNOWN ||
 	    total == POLICY_UNKNOWN)
 		return;

@@ -85,6 +85,9 @@ static int carry_out_one(int root_fd, const char *slice, const char *name, struc
 		return -1;
 	if (act->write_high && write_limit(root_fd, slice, name, "memory.high", act->high, err) < 0)
 		return -1;
+	/* Who doesn't answer takes time, and many of them must not take all of it. */
+	if (act->write_balloon && clock_monotonic_ms() >= deadline)
+		return err_set(err, ERR_TIMEOUT, 0, "there was no time left for its balloon");
 	if (act->write_balloon && set_balloon(name, act->balloon, err) < 0)
 		return -1;
 	return act->reclaim > 0 ? reclaim(root_fd, group, act, deadline, err) : 0;
@@ -100,7 +103,7 @@ static bool is_gone(const struct err *err)
 int carry_out(int root_fd, const char *slice, const struct sensor *sensor, struct policy_act *acts,
 	      struct err **err)
 {
-	int64_t deadline = clock_monotonic_ms() + CARRY_OUT_RECLAIM_MS;
+	int64_t deadline = clock_monotonic_ms() + CARRY_OUT_MS;
 	int rc = protect_slice(root_fd, slice, sensor, acts, err);
 
 	for (size_t i = 0; i < sensor->n; i++) {

@@ -11,8 +11,9 @@
 
 struct err;
 
-/* All turns' reclaim together may take so long, ms: the kernel is slow where swap is. */
-enum { CARRY_OUT_RECLAIM_MS = 1000 };
+/* A turn's reclaim and balloons together may take so long, ms: the kernel is slow where swap is,
+ * and guests may not answer. */
+enum { CARRY_OUT_MS = 1000 };
 
 /* Protects the slice as far as its guests are, so that what the host does beside them doesn't come
  * first; then carries out each act. acts[i].bytes becomes what was really taken. A guest that can't

@@ -508,8 +508,10 @@ void policy_decide(const struct policy_settings *settings, const struct policy_h
 	ret_plan->next_ms = next_turn(&turn);
 	for (size_t i = 0; i < n; i++) {
 		memories[i].taken += acts[i].reclaim;
-		if (acts[i].write_balloon)
+		if (acts[i].write_balloon) {
+			memories[i].balloon_before = guests[i].balloon;
 			memories[i].balloon = acts[i].balloon;
+		}
 		if (acts[i].reason == POLICY_GIVES_BALLOON && acts[i].hurts)
 			memories[i].gave_back_ms = host->now_ms;
 		if (acts[i].reason == POLICY_TAKES_THROTTLE)

@@ -101,8 +101,9 @@ uint64_t policy_margin(const struct policy_host *host);
 
 /* What is remembered of a guest from turn to turn; all zeros at first. */
 struct policy_guest_memory {
-	unsigned backoff; /* takings are halved so often */
-	uint64_t balloon; /* what its balloon was last asked to hold here */
+	unsigned backoff;	 /* takings are halved so often */
+	uint64_t balloon;	 /* what its balloon was last asked to hold here */
+	uint64_t balloon_before; /* and what it was to hold then: asking may have failed */
 	/* Of late: what was reclaimed from it, and what came back from swap; bytes. */
 	uint64_t taken;
 	uint64_t returned;

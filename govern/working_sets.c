@@ -25,8 +25,10 @@ struct working_sets {
 	struct host_damon *damon; /* NULL: it isn't on */
 	struct watched *watched;  /* in the order of the targets */
 	size_t n;
-	uint64_t wanted_ms; /* when somebody last wanted to know */
-	bool refused;	    /* it can't be used, which has been said */
+	uint64_t wanted_ms;  /* when somebody last wanted to know */
+	uint64_t started_ms; /* when DAMON was last started */
+	uint64_t refused_ms; /* when it couldn't be; 0: it could */
+	bool said;	     /* why it can't be used */
 };
 
 struct working_sets *working_sets_new(int root_fd)
@@ -108,13 +110,15 @@ static void start(struct working_sets *sets, const struct sensor *sensor)
 	stop(sets);
 	sets->watched = watched;
 	sets->n = n;
+	sets->started_ms = sensor->host.now_ms;
 	if (n == 0 ||
 	    host_damon_start(sets->root_fd, targets, n, &sampling, &sets->damon, &err) == 0)
 		return;
-	if (!sets->refused)
+	if (!sets->said)
 		log_line("what guests use isn't measured: %s; their own statistics have to do",
 			 err_message(err));
-	sets->refused = true;
+	sets->said = true;
+	sets->refused_ms = sensor->host.now_ms;
 }
 
 static void take(struct working_sets *sets, struct sensor *sensor)
@@ -139,20 +143,32 @@ static void take(struct working_sets *sets, struct sensor *sensor)
 	}
 }
 
+/* Each start begins a new period: guests that come and go all the time must not keep DAMON from
+ * ever ending one. */
+static bool is_due(const struct working_sets *sets, const struct sensor *sensor)
+{
+	if (!sets->damon)
+		return true;
+	return !is_current(sets, sensor) &&
+	       sensor->host.now_ms - sets->started_ms >= WORKING_SETS_RENEW_MS;
+}
+
 void working_sets_read(struct working_sets *sets, struct sensor *sensor, bool wanted)
 {
 	uint64_t now_ms = sensor->host.now_ms;
 
 	if (wanted)
 		sets->wanted_ms = now_ms;
-	if (sets->refused || sets->wanted_ms == 0)
+	if (sets->wanted_ms == 0 ||
+	    (sets->refused_ms > 0 && now_ms - sets->refused_ms < WORKING_SETS_RETRY_MS))
 		return;
 	if (now_ms - sets->wanted_ms > WORKING_SETS_STAY_MS) {
 		stop(sets);
 		return;
 	}
+	sets->refused_ms = 0;
 	govern_ask_ram(sensor);
-	if (!sets->damon || !is_current(sets, sensor))
+	if (is_due(sets, sensor))
 		start(sets, sensor);
 	if (sets->damon)
 		take(sets, sensor);
