@@ -17,6 +17,7 @@ from .machine import Console, Files, Machine, PAYLOAD_SIZE, SWAP_SIZE, open_anon
 KEPT_STATES = 6
 UNUSED_IMAGES_KEPT = 6 * 3600  # seconds since they were made
 BOOT_TIMEOUT = 180  # seconds; about 10 on an idle machine
+BOOT_TRIES = 3
 
 
 class State:
@@ -45,6 +46,16 @@ class State:
                 return
 
     def _make(self):
+        """With several CPUs an emulated kernel may die while it patches itself (docs/lab.md), mostly while it boots: that is tried again."""
+        for left in reversed(range(BOOT_TRIES)):
+            try:
+                return self._boot()
+            except LabError as error:
+                if left == 0:
+                    raise
+                say(f"the boot failed ({str(error).splitlines()[0]}): once more")
+
+    def _boot(self):
         say(f"booting the lab once to save its state ({self.shape})")
         self._prune()
         making = tempfile.mkdtemp(prefix="making-state-", dir=lab_dir())

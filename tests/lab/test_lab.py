@@ -23,7 +23,8 @@ KERNEL = str(REPOSITORY / "guest" / "kernel")
 
 sys.path.insert(0, str(REPOSITORY / "lab"))
 
-from lablib import initramfs, machine, payload  # noqa: E402
+from lablib import initramfs, machine, payload, state  # noqa: E402
+from lablib.common import LabError  # noqa: E402
 
 pytestmark = pytest.mark.skipif("LODGE_LAB" in os.environ, reason="there is no lab in the lab")
 
@@ -36,6 +37,28 @@ def lab(*arguments, timeout=1500, **options):
     notes = b"waiting for one to end|once to save its state|base image \\(once"
     done.stderr = b"".join(line for line in done.stderr.splitlines(True) if not re.search(notes, line))
     return done
+
+
+def test_a_boot_that_dies_is_tried_again_and_not_for_ever():
+    boots = []
+
+    class Dying(state.State):
+        """Dies so many times."""
+
+        def __init__(self, dies):
+            self.dies = dies
+
+        def _boot(self):
+            boots.append(1)
+            if len(boots) <= self.dies:
+                raise LabError("the emulated machine ended")
+
+    Dying(state.BOOT_TRIES - 1)._make()
+    assert len(boots) == state.BOOT_TRIES
+    boots.clear()
+    with pytest.raises(LabError):
+        Dying(99)._make()
+    assert len(boots) == state.BOOT_TRIES
 
 
 def test_usage_errors_are_one_line_and_status_2():
