@@ -19,6 +19,9 @@
 
 enum { CONNECT_MS = 20, ASKED_AT_ONCE = 512 }; /* descriptors */
 
+/* What a balloon may lack of its target and count as there. */
+#define BALLOON_NEARLY (UINT64_C(4) << 20)
+
 /* Takes a guest's answer. */
 typedef void (*answer_fn)(struct sensor *sensor, size_t i, const json_t *result);
 
@@ -26,6 +29,7 @@ typedef void (*answer_fn)(struct sensor *sensor, size_t i, const json_t *result)
 struct question {
 	struct sensor *sensor;
 	const char *verb;
+	int64_t deadline; /* on clock_monotonic_ms()'s clock */
 	bool (*wanted)(const struct sensor *sensor, size_t i);
 	answer_fn answer;
 };
@@ -90,6 +94,14 @@ static uint64_t spare_of(const struct policy_guest *guest, const json_t *stats)
 	return policy_spare(guest, total, available);
 }
 
+/* A guest that says it can spare memory has to give it, before it's asked for more. */
+static bool is_reached(const json_t *balloon, uint64_t target)
+{
+	uint64_t actual = figure(balloon, "actual");
+
+	return actual != POLICY_UNKNOWN && actual + BALLOON_NEARLY >= target;
+}
+
 /* What the balloon is to hold was asked for here, or nothing is. */
 static bool is_ours(uint64_t target, const struct policy_guest_memory *memory)
 {
@@ -110,7 +122,7 @@ static void take_answer(struct sensor *sensor, size_t i, const json_t *balloon)
 	if (sensor->memories[i].balloon == SENSOR_ADOPT_BALLOON)
 		sensor->memories[i].balloon = target;
 	guest->balloon = target;
-	guest->spare = spare_of(guest, stats);
+	guest->spare = is_reached(balloon, target) ? spare_of(guest, stats) : 0;
 	guest->has_balloon = has_word(negotiated, "stats") &&
 			     has_word(negotiated, "deflate-on-oom") &&
 			     is_ours(target, &sensor->memories[i]);
@@ -125,11 +137,10 @@ static void take_answer(struct sensor *sensor, size_t i, const json_t *balloon)
 static void ask_some(const struct question *q, size_t first, size_t n)
 {
 	struct pollfd fds[ASKED_AT_ONCE];
-	int64_t deadline = clock_monotonic_ms() + GOVERN_ASK_MS;
 	size_t left = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		bool wanted = q->wanted(q->sensor, first + i);
+		bool wanted = clock_monotonic_ms() < q->deadline && q->wanted(q->sensor, first + i);
 
 		fds[i] = (struct pollfd){
 			.fd = wanted ? ask(q->sensor->about[first + i].name, q->verb) : -1,
@@ -138,7 +149,7 @@ static void ask_some(const struct question *q, size_t first, size_t n)
 		left += fds[i].fd >= 0;
 	}
 	while (left > 0) {
-		int64_t ms = deadline - clock_monotonic_ms();
+		int64_t ms = q->deadline - clock_monotonic_ms();
 
 		if (ms <= 0 || poll(fds, n, (int)ms) <= 0)
 			break;
@@ -159,10 +170,12 @@ static void ask_some(const struct question *q, size_t first, size_t n)
 		cleanup_close(&fds[i].fd);
 }
 
-static void ask_all(const struct question *q)
+static void ask_all(struct question q)
 {
-	for (size_t i = 0; i < q->sensor->n; i += ASKED_AT_ONCE)
-		ask_some(q, i, least(q->sensor->n - i, ASKED_AT_ONCE));
+	q.deadline = clock_monotonic_ms() +
+		     (int64_t)least(GOVERN_ASK_MS + q.sensor->n / 4, GOVERN_ASK_MOST_MS);
+	for (size_t i = 0; i < q.sensor->n; i += ASKED_AT_ONCE)
+		ask_some(&q, i, least(q.sensor->n - i, ASKED_AT_ONCE));
 }
 
 static bool is_any(const struct sensor *sensor, size_t i)
@@ -178,7 +191,7 @@ void govern_ask_guests(struct sensor *sensor)
 		.sensor = sensor, .verb = "stats", .wanted = is_any, .answer = take_answer
 	};
 
-	ask_all(&q);
+	ask_all(q);
 }
 
 /* It's one range of addresses, whatever it is to the guest (mem/guest_ram.h). */
@@ -212,5 +225,5 @@ void govern_ask_ram(struct sensor *sensor)
 		.sensor = sensor, .verb = "show", .wanted = has_no_ram, .answer = take_ram
 	};
 
-	ask_all(&q);
+	ask_all(q);
 }

@@ -11,9 +11,11 @@
 
 #include "govern/sensor.h"
 
-enum { GOVERN_ASK_MS = 300 }; /* for all of them together */
+/* For all of them together: so long, and a millisecond for four guests, up to a limit. */
+enum { GOVERN_ASK_MS = 300, GOVERN_ASK_MOST_MS = 3000 };
 
-/* Fills in spare, has_balloon and balloon, and what is in use for those of whom DAMON says nothing.
+/* Fills in spare (0 as long as the balloon hasn't got what it was asked for), has_balloon and
+ * balloon, and what is in use for those of whom DAMON says nothing.
  *
  * A guest's balloon is used if its driver sends statistics and lets its kernel deflate when it runs
  * short, and if nobody else has asked for what it holds now. Only guests of this runtime directory

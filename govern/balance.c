@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/size.h"
+#include "base/sums.h"
 #include "govern/ask.h"
 #include "govern/carry_out.h"
 #include "govern/decisions.h"
@@ -24,6 +25,7 @@ struct balance {
 	int root_fd;
 	int dir_fd;
 	bool dry_run;
+	size_t turns; /* so far */
 	struct policy_settings settings;
 	struct policy_memory memory;
 	struct sensor sensor;
@@ -206,6 +208,18 @@ static int write_down(struct balance *balance, struct err **err)
 	return govern_record_save(balance->dir_fd, record, err);
 }
 
+/* The policy remembers what it asked for; the kernel may have had less to take, or no time. */
+static void note_taken(struct balance *balance)
+{
+	for (size_t i = 0; i < balance->sensor.n; i++) {
+		const struct policy_act *act = &balance->acts[i];
+		uint64_t *taken = &balance->sensor.memories[i].taken;
+
+		if (act->reclaim > act->bytes)
+			*taken = rest(*taken, act->reclaim - act->bytes);
+	}
+}
+
 /* A state that comes and goes within a minute is said once. */
 static void note_state(struct balance *balance)
 {
@@ -233,8 +247,10 @@ int balance_turn(struct balance *balance, const char *slice, const struct ledger
 		return 0;
 	note_state(balance);
 
-	int rc = carry_out(balance->root_fd, slice, &balance->sensor, balance->acts, err);
+	int rc = carry_out(balance->root_fd, slice, &balance->sensor, balance->acts,
+			   balance->turns++, err);
 
+	note_taken(balance);
 	return write_down(balance, err) < 0 ? -1 : rc;
 }
 

@@ -12,29 +12,30 @@
 
 enum { LINE_MAX_BYTES = 384 };
 
+/* line is a whole one, with its newline. */
 static bool was_said(const struct by_hand *by_hand, const char *line)
 {
-	return by_hand->said && strstr(by_hand->said, line);
+	const char *at = by_hand->said;
+
+	while (at && (at = strstr(at, line)) && at != by_hand->said && at[-1] != '\n')
+		at++;
+	return at;
 }
 
-/* Adds lines to *text, which grows; tells those that are new. */
+/* Adds lines; tells those that are new. */
 static void take(const struct by_hand *by_hand, const char *whose,
-		 const struct ledger_change *changes, size_t n, char **text)
+		 const struct ledger_change *changes, size_t n, FILE *lines)
 {
 	for (size_t i = 0; i < n; i++) {
 		char change[LEDGER_CHANGE_TEXT_MAX];
 		char line[LINE_MAX_BYTES];
-		char *longer = NULL;
 
 		snprintf(line, sizeof(line), "%s: %s\n", whose,
 			 ledger_describe_change(&changes[i], change));
 		if (!was_said(by_hand, line))
 			log_line("%s: %s: somebody else has changed it, and so what is promised",
 				 whose, change);
-		if (asprintf(&longer, "%s%s", *text ? *text : "", line) < 0)
-			return;
-		free(*text);
-		*text = longer;
+		fputs(line, lines);
 	}
 }
 
@@ -42,14 +43,19 @@ void by_hand_tell(struct by_hand *by_hand, int root_fd, const struct govern_view
 {
 	struct ledger_change changes[LEDGER_CHANGES_MAX];
 	char *text = NULL;
+	size_t len;
+	FILE *lines = open_memstream(&text, &len);
 	size_t n;
 
+	if (!lines)
+		return;
 	if (view->has_ledger &&
 	    ledger_compare_slice(root_fd, &view->ledger, changes, &n, NULL) == 0)
-		take(by_hand, LEDGER_SLICE, changes, n, &text);
+		take(by_hand, LEDGER_SLICE, changes, n, lines);
 	for (size_t i = 0; i < view->n_guests; i++)
 		if (promise_record_compare(root_fd, view->guests[i].name, changes, &n, NULL) == 0)
-			take(by_hand, view->guests[i].name, changes, n, &text);
+			take(by_hand, view->guests[i].name, changes, n, lines);
+	fclose(lines);
 	by_hand_clear(by_hand);
 	by_hand->said = text;
 }

@@ -101,13 +101,14 @@ static bool is_gone(const struct err *err)
 }
 
 int carry_out(int root_fd, const char *slice, const struct sensor *sensor, struct policy_act *acts,
-	      struct err **err)
+	      size_t first, struct err **err)
 {
 	int64_t deadline = clock_monotonic_ms() + CARRY_OUT_MS;
 	int rc = protect_slice(root_fd, slice, sensor, acts, err);
 
-	for (size_t i = 0; i < sensor->n; i++) {
+	for (size_t turn = 0; turn < sensor->n; turn++) {
 		_cleanup_err_ struct err *why = NULL;
+		size_t i = (first + turn) % sensor->n;
 
 		if (carry_out_one(root_fd, slice, sensor->about[i].name, &acts[i], deadline,
 				  &why) == 0)

@@ -23,9 +23,9 @@ struct governor_options {
  *
  * While guests wait for memory, or something is being done about it, a turn comes every second.
  *
- * Errors: ERR_EXISTS if another lodged runs, ERR_DENIED without the right to change KSM's settings,
- * ERR_FAILED if the host has neither KSM nor promises, and for one turn what went wrong in it. In
- * the loop that is logged, and tried again. */
+ * Errors: ERR_EXISTS if another lodged runs, ERR_DENIED without the right to change KSM's settings
+ * or a control group, ERR_FAILED if the host has neither KSM nor promises, and for one turn what
+ * went wrong in it. In the loop that is logged, and tried again. */
 int governor_run(int root_fd, const struct governor_options *options, struct err **err);
 
 #endif

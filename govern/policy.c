@@ -108,7 +108,9 @@ static uint64_t hysteresis(uint64_t bytes)
 
 static bool hurts(const struct policy_guest *g, uint64_t elapsed_ms)
 {
-	uint64_t a_second = g->refaulted * 1000 / (elapsed_ms > 0 ? elapsed_ms : 1);
+	/* Two turns that follow each other at once say nothing of a second. */
+	uint64_t a_second = g->refaulted * 1000 /
+			    (elapsed_ms > POLICY_FAST_MS ? elapsed_ms : POLICY_FAST_MS);
 
 	if (g->pain_permille >= HURT_PERMILLE || a_second >= (g->resident + MIB) / HURT_REFAULTS)
 		return true;
@@ -412,6 +414,17 @@ static bool lets_go(const struct turn *t, size_t i)
 	       rest(t->host->now_ms, t->memories[i].throttled_ms) >= POLICY_BRAKE_MS;
 }
 
+/* It's told of a guest that nothing else is done to. */
+static void say_throttle(struct policy_act *act, enum policy_reason reason, uint64_t bytes,
+			 size_t whom)
+{
+	if (act->reason != POLICY_STAYS)
+		return;
+	act->reason = reason;
+	act->bytes = bytes;
+	act->whom = whom;
+}
+
 static void throttle(struct turn *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
@@ -424,13 +437,10 @@ static void throttle(struct turn *t)
 		if (now == POLICY_UNKNOWN) {
 			if (!throttles(t, i, part))
 				continue;
-			act->reason = POLICY_TAKES_THROTTLE;
-			act->bytes = has - part;
-			act->whom = whose(t, i);
+			say_throttle(act, POLICY_TAKES_THROTTLE, has - part, whose(t, i));
 		} else if (lets_go(t, i)) {
 			high = POLICY_UNKNOWN;
-			act->reason = POLICY_GIVES_THROTTLE;
-			act->bytes = 0;
+			say_throttle(act, POLICY_GIVES_THROTTLE, 0, POLICY_NOBODY);
 		} else if (high <= now + hysteresis(now)) {
 			continue;
 		}
@@ -514,7 +524,7 @@ void policy_decide(const struct policy_settings *settings, const struct policy_h
 		}
 		if (acts[i].reason == POLICY_GIVES_BALLOON && acts[i].hurts)
 			memories[i].gave_back_ms = host->now_ms;
-		if (acts[i].reason == POLICY_TAKES_THROTTLE)
+		if (acts[i].write_high && guests[i].high == POLICY_UNKNOWN)
 			memories[i].throttled_ms = host->now_ms;
 	}
 }

@@ -14,19 +14,19 @@
  * The host's state follows from its margin: what guests could take before the kernel has to
  * reclaim, against a wanted margin that scales with the size of RAM (policy_wanted_margin()).
  *
- *	high	at least the wanted margin	nothing is taken; balloons are let go of
- *	soft	less				balloons take what guests' kernels can spare
- *	hard	less than a half of it		cold pages of those above their targets are
- *reclaimed low	less than a fifth of it		and they are throttled until it's better
+ *	high	all that is wanted	nothing is taken; balloons are let go of
+ *	soft	less			balloons take what guests' kernels can spare
+ *	hard	less than a half	what is above targets is reclaimed
+ *	low	less than a fifth	and growth is braked for some seconds
  *
  * A state is left for a better one only a quarter above its threshold.
  *
  * What keeps it steady: memory.low changes only by more than a POLICY_HYSTERESIS of it; what is a
  * little too much counts only as far as it's idle; a guest loses at most a POLICY_STEP of what it
- *has in one turn; who hurts for memory (its pressure, its refaults) while it is above its target is
- * taken half as much from each turn that it goes on hurting, down to nothing. If somebody else
- *hurts who has less of its own target, it's still taken what it doesn't use, and its part of what
- *the other lacks.
+ * has, or 4 MiB, in one turn. Who hurts for memory while it is above its target is taken half as
+ * much from each turn that it goes on hurting, down to nothing, and so is who takes back from swap
+ * what was taken; only for somebody who hurts and has less of its own target, who hurts still gives
+ * its part of what that one lacks. A balloon that hurt isn't used for a minute.
  *
  * All functions are pure: the same view, settings and memory give the same plan, here and in the
  * simulator.
@@ -47,8 +47,7 @@ enum {
 	POLICY_HYSTERESIS = 32,	 /* a 32nd */
 	POLICY_STEP = 16,	 /* a 16th */
 	POLICY_FAST_MS = 1000,	 /* from turn to turn while there is something to do */
-	POLICY_REST_MS =
-	    60000, /* that a balloon isn't used after it hurt, nor a guest throttled again */
+	POLICY_REST_MS = 60000,	 /* after a balloon hurt, or a brake */
 	POLICY_BRAKE_MS = 10000, /* that a guest is throttled at most */
 };
 

@@ -4,7 +4,8 @@
  *
  * The kernel's counters only grow, and the policy wants what happened since the turn before: so a
  * sensor remembers what it read, by guest. What it can't see in a group, a guest's own view and
- * what it touched, is added by others (govern/ask.h, host/damon.h) before anything is decided.
+ * what it touched, is added by others (govern/ask.h, govern/working_sets.h) before anything is
+ * decided.
  */
 #ifndef LODGE_GOVERN_SENSOR_H
 #define LODGE_GOVERN_SENSOR_H

@@ -17,13 +17,14 @@
 struct watched {
 	uint64_t group;
 	pid_t pid;
+	struct host_range ram;
 	uint64_t active; /* bytes, or POLICY_UNKNOWN */
 };
 
 struct working_sets {
 	int root_fd;
 	struct host_damon *damon; /* NULL: it isn't on */
-	struct watched *watched;  /* in the order of the targets */
+	struct watched *watched;  /* in the order of their groups, as the targets */
 	size_t n;
 	uint64_t wanted_ms;  /* when somebody last wanted to know */
 	uint64_t started_ms; /* when DAMON was last started */
@@ -59,18 +60,39 @@ void working_sets_free(struct working_sets *sets)
 	free(sets);
 }
 
+static int compare(const void *a, const void *b)
+{
+	const struct watched *x = a;
+	const struct watched *y = b;
+
+	return x->group < y->group ? -1 : x->group > y->group;
+}
+
+/* NULL if DAMON doesn't look at that guest. */
+static const struct watched *find(const struct working_sets *sets, uint64_t group)
+{
+	const struct watched key = { .group = group };
+
+	return sets->n ? bsearch(&key, sets->watched, sets->n, sizeof(key), compare) : NULL;
+}
+
+static bool can_be_watched(const struct sensed *about)
+{
+	return about->ram.len > 0 && about->pid > 0;
+}
+
 /* The guests that DAMON can look at are those that it looks at. */
 static bool is_current(const struct working_sets *sets, const struct sensor *sensor)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < sensor->n; i++) {
-		const struct sensed *about = &sensor->about[i];
-
-		if (about->ram.len == 0 || about->pid == 0)
+		if (!can_be_watched(&sensor->about[i]))
 			continue;
-		if (n == sets->n || sets->watched[n].group != about->group ||
-		    sets->watched[n].pid != about->pid)
+
+		const struct watched *watched = find(sets, sensor->about[i].group);
+
+		if (!watched || watched->pid != sensor->about[i].pid)
 			return false;
 		n++;
 	}
@@ -79,10 +101,30 @@ static bool is_current(const struct working_sets *sets, const struct sensor *sen
 
 static uint64_t active_of(const struct working_sets *sets, uint64_t group)
 {
-	for (size_t i = 0; i < sets->n; i++)
-		if (sets->watched[i].group == group)
-			return sets->watched[i].active;
-	return POLICY_UNKNOWN;
+	const struct watched *watched = find(sets, group);
+
+	return watched ? watched->active : POLICY_UNKNOWN;
+}
+
+/* Those that can be watched, in the order of their groups. */
+static size_t choose(const struct working_sets *sets, const struct sensor *sensor,
+		     struct watched *watched)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < sensor->n; i++) {
+		const struct sensed *about = &sensor->about[i];
+
+		if (can_be_watched(about))
+			watched[n++] = (struct watched){
+				.group = about->group,
+				.pid = about->pid,
+				.ram = about->ram,
+				.active = active_of(sets, about->group),
+			};
+	}
+	qsort(watched, n, sizeof(*watched), compare);
+	return n;
 }
 
 /* Those that are there now; what was known of them stays known. */
@@ -93,20 +135,17 @@ static void start(struct working_sets *sets, const struct sensor *sensor)
 	_cleanup_free_ struct host_damon_target *targets = calloc(sensor->n + 1, sizeof(*targets));
 	struct watched *watched = calloc(sensor->n + 1, sizeof(*watched));
 	_cleanup_err_ struct err *err = NULL;
-	size_t n = 0;
+	size_t n;
 
-	for (size_t i = 0; targets && watched && i < sensor->n; i++) {
-		const struct sensed *about = &sensor->about[i];
-
-		if (about->ram.len == 0 || about->pid == 0)
-			continue;
-		targets[n] = (struct host_damon_target){ .pid = about->pid,
-							 .ram = &about->ram,
-							 .n_ram = 1 };
-		watched[n++] = (struct watched){ .group = about->group,
-						 .pid = about->pid,
-						 .active = active_of(sets, about->group) };
+	if (!targets || !watched) {
+		free(watched);
+		return;
 	}
+	n = choose(sets, sensor, watched);
+	for (size_t i = 0; i < n; i++)
+		targets[i] = (struct host_damon_target){ .pid = watched[i].pid,
+							 .ram = &watched[i].ram,
+							 .n_ram = 1 };
 	stop(sets);
 	sets->watched = watched;
 	sets->n = n;

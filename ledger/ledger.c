@@ -235,6 +235,7 @@ static const char *next_group(DIR *dir)
 static int visit(int root_fd, const char *slice, const char *name, ledger_fn fn, void *arg,
 		 struct err **err)
 {
+	_cleanup_err_ struct err *why = NULL;
 	struct ledger_entry entry;
 	bool populated;
 
@@ -242,9 +243,12 @@ static int visit(int root_fd, const char *slice, const char *name, ledger_fn fn,
 		return -1;
 	if (!populated)
 		return 0;
-	if (ledger_read_entry(root_fd, slice, name, &entry, err) < 0)
-		return -1;
-	return fn(arg, name, &entry, err);
+	if (ledger_read_entry(root_fd, slice, name, &entry, &why) == 0)
+		return fn(arg, name, &entry, err);
+	/* It may have gone in between. */
+	if (err_errno(why) == ENOENT || err_errno(why) == ENODEV)
+		return 0;
+	return err_set(err, err_code(why), 0, "%s", err_message(why));
 }
 
 int ledger_each(int root_fd, const char *slice, ledger_fn fn, void *arg, struct err **err)

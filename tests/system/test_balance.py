@@ -2,14 +2,15 @@
 """lodged shares memory between guests; the witness is the kernel: the files of the guests' cgroups, and of DAMON."""
 
 import contextlib
+import itertools
 import json
 import pathlib
+import re
 import subprocess
 import time
 
 import pytest
 
-from cost import switches
 from governing import governor
 from guests import Guest, RUNTIME, bare, eventually, lodge
 from memory import MIB, charged, group
@@ -26,17 +27,28 @@ def balloon(guest):
     return guest.show()["balloon"]["target"]
 
 
+def waits(pid):
+    """How often a process has gone to sleep by itself."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1])
+
+
 def test_on_an_idle_host_it_wakes_once_in_ten_seconds_and_wakes_nobody():
     with Guest(kernel_path=bare("halt"), memory="64M") as one, Guest(kernel_path=bare("halt"), memory="64M"):
         with governor("--interval", "10") as process:
             eventually("it has taken its first turn", (RUNTIME / ".lodged.record.json").exists, 30)
             time.sleep(2)
-            before = switches(process.pid, process.pid), switches(one.pid, one.pid)
-            time.sleep(41)
-            woken = switches(process.pid, process.pid) - before[0]
-            # A turn that finds its time come blocks once, to wait for the next.
-            assert 3 <= woken <= 5, woken
-            assert switches(one.pid, one.pid) == before[1]
+            before, guest_before = waits(process.pid), waits(one.pid)
+            turns = set()
+            end = time.monotonic() + 42
+            while time.monotonic() < end:
+                turns.add(record()["time_ms"])
+                time.sleep(0.5)
+            # That of the first look, and one each ten seconds.
+            assert 4 <= len(turns) <= 6 and all(later - turn > 9900 for turn, later in itertools.pairwise(sorted(turns))), turns
+            # It sleeps until the next turn, and may have to wait for the kernel within one.
+            assert waits(process.pid) - before <= 2 * len(turns)
+            assert waits(one.pid) == guest_before
             assert not DAMON.exists() or int(DAMON.read_text()) == 0
 
 

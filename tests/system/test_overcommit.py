@@ -117,8 +117,8 @@ def check_merged_guests_that_write(n, size):
         assert before < 8 * MIB
         together(guests, lambda i: f"refill {10 + i}")
         together(guests, lambda i: f"verify {10 + i}")
-        # Most of all but one copy had no place in RAM.
-        assert sum(charged(guest, "memory.swap.current") for guest in guests) - before > 0.6 * (n - 1) * size * MIB
+        # Of all but one copy some found the place that page cache had; the rest had none in RAM.
+        assert sum(charged(guest, "memory.swap.current") for guest in guests) - before > 0.4 * (n - 1) * size * MIB
 
 
 def test_merged_guests_that_all_write_at_once_find_room():

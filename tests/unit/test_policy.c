@@ -390,7 +390,9 @@ static void on_a_host_with_hardly_any_margin_growth_is_braked(void **state)
 	assert_int_equal(plan.state, POLICY_LOW);
 	assert_true(acts[0].write_high);
 	assert_int_equal(acts[0].high, 900 * MIB);
-	assert_int_equal(acts[0].reason, POLICY_TAKES_THROTTLE);
+	/* What is reclaimed from it meanwhile is what is told. */
+	assert_int_equal(acts[0].reason, POLICY_TAKES_RECLAIM);
+	assert_int_equal(acts[0].bytes, acts[0].reclaim);
 	assert_false(acts[1].write_high);
 	guests[0].high = 900 * MIB;
 	decide(20 * MIB);
@@ -418,7 +420,18 @@ static void a_brake_is_let_go_of_after_some_seconds_and_not_used_again_at_once(v
 	}
 	assert_int_equal(braked, POLICY_BRAKE_MS / 1000);
 	decide(5 * MIB);
+	assert_true(acts[0].write_high);
+}
+
+static void a_brake_alone_is_told(void **state)
+{
+	(void)state;
+	add(900 * MIB, 0)->best_effort = true;
+	add(90 * MIB, 500 * MIB)->pain_permille = 100;
+	decide(5 * MIB);
 	assert_int_equal(acts[0].reason, POLICY_TAKES_THROTTLE);
+	assert_int_equal(acts[0].bytes, 900 * MIB);
+	assert_int_equal(acts[0].whom, 1);
 }
 
 static void who_waits_for_memory_is_throttled_no_more(void **state)
@@ -649,6 +662,7 @@ int main(void)
 		cmocka_unit_test_setup(on_a_host_with_hardly_any_margin_growth_is_braked, new_host),
 		cmocka_unit_test_setup(
 		    a_brake_is_let_go_of_after_some_seconds_and_not_used_again_at_once, new_host),
+		cmocka_unit_test_setup(a_brake_alone_is_told, new_host),
 		cmocka_unit_test_setup(who_waits_for_memory_is_throttled_no_more, new_host),
 		cmocka_unit_test_setup(all_who_hurt_give_together_no_more_than_the_neediest_lacks,
 				       new_host),
