@@ -58,20 +58,20 @@ struct policy_settings {
 
 /* A guest as it is now; bytes. */
 struct policy_guest {
-	uint64_t floor;	  /* its guarantee and overhead; 0 for one of best effort */
-	uint64_t ceiling; /* its limit and overhead */
-	unsigned weight;
-	bool best_effort;
-	uint64_t resident;  /* charged to it in RAM */
-	uint64_t swapped;   /* swapped out, compressed or not */
-	uint64_t active;    /* of resident, what it touched lately; POLICY_UNKNOWN */
-	uint64_t spare;	    /* of resident, what its kernel has free or in caches; POLICY_UNKNOWN */
-	bool has_balloon;   /* one that may be used here, with a driver */
-	uint64_t balloon;   /* what that was asked to hold */
-	uint64_t refaulted; /* came back from swap since the turn before */
-	unsigned pain_permille; /* of the time since then in which it waited for memory */
+	uint64_t floor;		/* its guarantee and overhead; 0 for one of best effort */
+	uint64_t ceiling;	/* its limit and overhead */
+	uint64_t resident;	/* charged to it in RAM */
+	uint64_t swapped;	/* swapped out, compressed or not */
+	uint64_t active;	/* of resident, what it touched lately; POLICY_UNKNOWN */
+	uint64_t spare;		/* of resident, policy_spare(); POLICY_UNKNOWN */
+	uint64_t balloon;	/* what that was asked to hold */
+	uint64_t refaulted;	/* came back from swap since the turn before */
 	uint64_t low;		/* memory.low as it is */
 	uint64_t high;		/* memory.high as it is; POLICY_UNKNOWN: no limit */
+	unsigned pain_permille; /* of the time since then in which it waited for memory */
+	unsigned weight;
+	bool best_effort;
+	bool has_balloon; /* one that may be used here, with a driver */
 };
 
 /* What a guest that has so much memory, of which so much is available by its own word, could spare.
@@ -127,22 +127,24 @@ enum policy_reason {
 	POLICY_REASONS,
 };
 
-/* What is to be done to a guest. */
+/* What is to be done to a guest; bytes. */
 struct policy_act {
 	uint64_t target;  /* its part */
 	uint64_t untaxed; /* what that would be without a tax */
-	bool hurts;	  /* it waits for memory, or takes back what was swapped */
-	bool write_low;	  /* memory.low = low */
-	uint64_t low;
-	bool write_high; /* memory.high = high; POLICY_UNKNOWN: no limit */
-	uint64_t high;
-	bool write_balloon; /* the balloon is to hold balloon */
-	uint64_t balloon;
+	uint64_t low;	  /* memory.low, if write_low */
+	uint64_t high;	  /* memory.high, if write_high; POLICY_UNKNOWN: no limit */
+	uint64_t balloon; /* what the balloon is to hold, if write_balloon */
 	uint64_t reclaim; /* to be asked of the kernel, 0: nothing */
 
-	enum policy_reason reason; /* of the last three */
-	uint64_t bytes;		   /* how much it is about */
-	size_t whom;		   /* who is to have it; POLICY_NOBODY: the host's margin */
+	/* What is told of it. */
+	uint64_t bytes; /* how much it is about */
+	size_t whom;	/* who is to have it; POLICY_NOBODY: the host's margin */
+	enum policy_reason reason;
+
+	bool hurts; /* it waits for memory, or takes back what was swapped */
+	bool write_low;
+	bool write_high;
+	bool write_balloon;
 };
 
 struct policy_plan {

@@ -49,8 +49,8 @@ int model_new(const struct scenario *scenario, struct model **ret_model, struct 
 	for (size_t i = 0; i < scenario->n_groups; i++)
 		n += scenario->groups[i].count;
 	if (model) {
-		model->guests = calloc(n, sizeof(*model->guests));
-		model->ooms = calloc(n, sizeof(*model->ooms));
+		model->guests = calloc(n + 1, sizeof(*model->guests));
+		model->ooms = calloc(n + 1, sizeof(*model->ooms));
 	}
 	if (!model || !model->guests || !model->ooms) {
 		model_free(model);

@@ -39,17 +39,17 @@ enum {
 #define SIZE(struct_, field, min)                                            \
 	{                                                                    \
 #field, offsetof(struct struct_, field), scenario_read_size, \
-		    .least = min, .most = SCENARIO_SIZE_MAX                  \
+		    .least = (min), .most = SCENARIO_SIZE_MAX                \
 	}
 #define RATE(struct_, field, min)                                            \
 	{                                                                    \
 #field, offsetof(struct struct_, field), scenario_read_size, \
-		    .least = min, .most = SCENARIO_RATE_MAX                  \
+		    .least = (min), .most = SCENARIO_RATE_MAX                \
 	}
-#define TIME(struct_, name, field, min, max)                                             \
-	{                                                                                \
-		name, offsetof(struct struct_, field), scenario_read_time, .least = min, \
-									   .most = max   \
+#define TIME(struct_, name, field, min, max)                                                 \
+	{                                                                                    \
+		(name), offsetof(struct struct_, field), scenario_read_time, .least = (min), \
+									     .most = (max)   \
 	}
 
 /* Lists: the member's field is the pointer, and the count stands behind it. */
