@@ -262,6 +262,11 @@ static void what_guests_kernels_can_spare_goes_before_what_has_to_be_swapped(voi
 	assert_int_equal(acts[0].reason, POLICY_TAKES_BALLOON);
 	assert_int_equal(acts[0].reclaim, 0);
 	assert_int_equal(memories[0].balloon, acts[0].balloon);
+	/* It's to stay well above what would hurt it. */
+	memset(memories, 0, sizeof(memories));
+	caching->spare = 70 * MIB;
+	decide(50 * MIB);
+	assert_in_range(acts[0].balloon, 3 * MIB, 5 * MIB);
 	/* Soft is no reason to swap. */
 	caching->spare = 0;
 	decide(50 * MIB);
