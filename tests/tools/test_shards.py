@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The system tests in parts: each test in one part, and what the parts say added up."""
 
+import importlib.machinery
 import os
 import re
 import subprocess
@@ -70,9 +71,9 @@ class FakeRun:
         self.ends = ends
         self.said = []
 
-    def __call__(self, *command):
+    def __call__(self, *command, watched=None):
         which = next(word for word in command if word.startswith("--shard="))[len("--shard=")]
-        text, status = self.ends[which]
+        text, status = self.ends[which] if isinstance(self.ends[which], tuple) else self.ends[which].pop(0)
         with open(self.path.replace(".log", f"-{which}.log"), "w", encoding="utf-8") as file:
             file.write(text)
         return status
@@ -98,3 +99,30 @@ def test_a_shard_that_said_nothing_has_failed(tmp_path):
     run = FakeRun(tmp_path, {"1": ("lab/run: the lab failed\n", 125), "2": ("3 passed in 1.00s\n", 0)})
     tally = stages.pytest_in_shards(run, "tests/system")
     assert (tally.passed, tally.failed) == (3, 1)
+
+
+STILL = ("...", stages.STOOD_STILL)
+
+
+def test_a_shard_that_stands_still_is_tried_once_more_and_that_is_said(tmp_path):
+    run = FakeRun(tmp_path, {"1": [STILL, ("3 passed in 1.00s\n", 0)], "2": ("3 passed in 1.00s\n", 0)})
+    tally = stages.pytest_in_shards(run, "tests/system")
+    assert (tally.passed, tally.failed) == (6, 0)
+    assert any("stood still" in line for line in run.said)
+
+
+def test_one_that_stands_still_again_has_failed(tmp_path):
+    run = FakeRun(tmp_path, {"1": [STILL, STILL, ("3 passed in 1.00s\n", 0)], "2": ("3 passed in 1.00s\n", 0)})
+    tally = stages.pytest_in_shards(run, "tests/system")
+    assert (tally.passed, tally.failed) == (3, 1)
+
+
+def test_a_command_whose_log_does_not_grow_is_ended(tmp_path, monkeypatch):
+    check = importlib.machinery.SourceFileLoader("check", os.path.join(TOP, "tools", "check")).load_module()
+    monkeypatch.setattr(check, "LOGS", str(tmp_path))
+    monkeypatch.setattr(stages, "STILL", 2)
+    run = check.Run(stages.Stage("still", "", None, "lab"))
+    log = tmp_path / "grows.log"
+    grows = "for i in 1 2 3 4 5 6; do echo >>$0; sleep 0.7; done"
+    assert run("sh", "-c", grows, str(log), watched=str(log)) == 0
+    assert run("sleep", "100", watched=str(log)) == stages.STOOD_STILL
