@@ -159,9 +159,24 @@ static uint64_t held_by_best_effort(const struct turn *t)
 	return held;
 }
 
+/* What of the capacity isn't divided: all the wanted margin, or of guests that hurt only what keeps
+ * the host from being low. They take the rest anyway, and it's to be by weight that they do. */
+static uint64_t kept_free(const struct turn *t)
+{
+	uint64_t wanted = t->plan->wanted;
+	double hurting = 0;
+	double all = 1;
+
+	for (size_t i = 0; i < t->n; i++) {
+		all += (double)t->guests[i].resident;
+		hurting += t->acts[i].hurts ? (double)t->guests[i].resident : 0;
+	}
+	return wanted - (uint64_t)((double)(wanted - wanted / 5) * (hurting / all));
+}
+
 static void set_targets(struct turn *t, struct share_claim *work)
 {
-	uint64_t capacity = rest(t->host->capacity, t->plan->wanted + held_by_best_effort(t));
+	uint64_t capacity = rest(t->host->capacity, kept_free(t) + held_by_best_effort(t));
 
 	for (size_t i = 0; i < t->n; i++)
 		work[i] = claim_of(&t->guests[i], t->acts[i].hurts);

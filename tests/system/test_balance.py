@@ -52,6 +52,15 @@ def test_on_an_idle_host_it_wakes_once_in_ten_seconds_and_wakes_nobody():
             assert not DAMON.exists() or int(DAMON.read_text()) == 0
 
 
+def test_guests_that_wait_for_memory_wake_it():
+    with slice_limit(64 * MIB), governor("--interval", "3600"):
+        # The first turn is past, and the next would be in an hour.
+        eventually("it has taken its first turn", (RUNTIME / ".lodged.record.json").exists, 30)
+        before = record()["time_ms"]
+        with Guest(kernel_path=bare("touch"), memory="160M", append="touch=150"):
+            eventually("it looks again", lambda: record()["time_ms"] > before, 60)
+
+
 def test_memory_that_a_guest_does_not_use_is_taken_by_its_balloon_and_given_back():
     keeping = ["--balloon", "stats,deflate-on-oom"]  # free pages aren't reported, so the host has to ask
     with slice_limit(208 * MIB), Guest(memory="160M", options=keeping).ready() as idle:

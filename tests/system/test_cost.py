@@ -20,9 +20,13 @@ def test_an_idle_guest_never_wakes_its_process(plain):
     rest(plain)
     own = {name: tid for name, tid in plain.threads().items() if not name.startswith("vcpu")}
     assert own
-    before = {name: switches(tid, plain.pid) for name, tid in own.items()}
-    time.sleep(10)
-    assert {name: switches(tid, plain.pid) for name, tid in own.items()} == before
+    woken = []
+    # What the guest's kernel still does by itself after a start (docs/hacking.md) isn't the process's doing: it ends.
+    while len(woken) < 3 and 0 not in woken:
+        before = {name: switches(tid, plain.pid) for name, tid in own.items()}
+        time.sleep(10)
+        woken.append(sum(switches(tid, plain.pid) - before[name] for name, tid in own.items()))
+    assert 0 in woken, woken
 
 
 def test_guests_on_one_kernel_share_its_pages(plain):

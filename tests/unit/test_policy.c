@@ -139,9 +139,10 @@ static void targets_are_protected_but_small_changes_are_not_written(void **state
 	add(900 * MIB, 500 * MIB)->pain_permille = 100;
 	add(40 * MIB, 500 * MIB)->pain_permille = 100;
 	decide(0);
-	/* 940 MiB for two of equal weight. */
-	assert_in_range(acts[0].target, 469 * MIB, 471 * MIB);
-	assert_in_range(acts[1].target, 469 * MIB, 471 * MIB);
+	/* Of guests that all hurt a fifth of the margin is kept: 988 MiB for two of equal weight.
+	 */
+	assert_in_range(acts[0].target, 493 * MIB, 495 * MIB);
+	assert_in_range(acts[1].target, 493 * MIB, 495 * MIB);
 	assert_true(acts[0].write_low);
 	assert_int_equal(acts[0].low, acts[0].target);
 	guests[0].low = guests[1].low = acts[0].target + 10 * MIB;
@@ -372,7 +373,8 @@ static void what_best_effort_holds_is_not_divided(void **state)
 	add(300 * MIB, 500 * MIB)->pain_permille = 100;
 	add(300 * MIB, 500 * MIB)->pain_permille = 100;
 	decide(100 * MIB);
-	assert_in_range(acts[1].target, 319 * MIB, 320 * MIB);
+	/* 28 MiB are kept free, as two thirds of what they have hurts. */
+	assert_in_range(acts[1].target, 335 * MIB, 336 * MIB);
 }
 
 static void pain_spares_nobody_from_giving_to_who_is_entitled_and_hurts_too(void **state)
@@ -458,7 +460,7 @@ static void all_who_hurt_give_together_no_more_than_the_neediest_lacks(void **st
 
 	(void)state;
 	for (int i = 0; i < 30; i++)
-		add(33 * MIB, 50 * MIB)->pain_permille = 300;
+		add(i % 2 ? 45 * MIB : 20 * MIB, 50 * MIB)->pain_permille = 300;
 	add(10 * MIB, 50 * MIB)->pain_permille = 300;
 	/* Until they are backed off from. */
 	for (int turn = 0; turn < 12; turn++)
