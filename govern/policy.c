@@ -164,6 +164,7 @@ static uint64_t held_by_best_effort(const struct turn *t)
 static uint64_t kept_free(const struct turn *t)
 {
 	uint64_t wanted = t->plan->wanted;
+	uint64_t given = wanted - wanted / 5;
 	double hurting = 0;
 	double all = 1;
 
@@ -171,7 +172,7 @@ static uint64_t kept_free(const struct turn *t)
 		all += (double)t->guests[i].resident;
 		hurting += t->acts[i].hurts ? (double)t->guests[i].resident : 0;
 	}
-	return wanted - (uint64_t)((double)(wanted - wanted / 5) * (hurting / all));
+	return wanted - (uint64_t)((double)given * (hurting / all));
 }
 
 static void set_targets(struct turn *t, struct share_claim *work)
