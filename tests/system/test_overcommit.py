@@ -264,11 +264,11 @@ def test_ram_beyond_guarantees_is_divided_by_weight():
         stack.enter_context(governor())
         ratios = []
         with working(heavy, light, size="170M"):
-            end = time.monotonic() + 50
+            end = time.monotonic() + 75
             while time.monotonic() < end:
                 ratios.append(beyond(heavy) / beyond(light))
                 time.sleep(1)
-        settled = statistics.median(ratios[-20:])
+        settled = statistics.median(ratios[-30:])
         print(f"heavy has {settled:.2f} times what light has, by way of {[round(ratio, 2) for ratio in ratios]}")
         assert 1.8 <= settled <= 2.2
         together([heavy, light], lambda i: f"verify {i}")
